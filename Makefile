@@ -1,0 +1,50 @@
+# Every target works on a machine that has Python 3.11+, git and make, and nothing set up by hand.
+# The environment is made from requirements.lock (hashes, no addresses), never from ranges.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+# Some machines forbid .pyc files; without them every Airflow component pays seconds at each start.
+unexport PYTHONDONTWRITEBYTECODE
+# The tests and the demo talk to servers on loopback only.
+export NO_PROXY := 127.0.0.1,localhost
+export no_proxy := $(NO_PROXY)
+
+.PHONY: help setup demo test check format lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock setup.cfg pyproject.toml scripts/bootstrap.sh
+	@PYTHON="$(PYTHON)" sh scripts/bootstrap.sh "$(VENV)"
+	@touch $@
+
+setup: $(READY) ## make the environment from the hash lock
+
+demo: $(READY) ## the main job on the embedded default, end to end
+	@$(BIN)/xinqiao demo $(DEMO_ARGS)
+
+test: $(READY) ## every test, on SQLite and on a PostgreSQL that it brings and starts itself
+	@sh scripts/test.sh "$(VENV)" $(TEST_ARGS)
+
+check: $(READY) ## lint, format, types, import layers, docs match code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python scripts/check_docs.py
+
+format: $(READY) ## rewrite the code in the one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(READY) ## work out requirements.lock again from the ranges in setup.cfg
+	$(BIN)/uv pip compile --universal --generate-hashes --no-annotate --no-header --upgrade \
+		--python-version 3.11 --extra dev setup.cfg -o requirements.lock --quiet
+
+clean: ## remove the environment and what the tests left behind
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,4 @@
+"""Who may speak: keys, certificate profiles, issuing, revocation and verification.
+
+Nothing here imports another package of Xinqiao.
+"""

@@ -1,0 +1,122 @@
+"""The first three nouns of the one way through: Delivery, Sheet, Mapped. All frozen."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+PART = "_part"
+"""Name of the part (file, page, worksheet) a row came in; dtype pl.String."""
+LINE = "_line"
+"""Line, worksheet row or element number inside the part, counted from 1 as a person would; dtype pl.UInt32."""
+ROW = "_row"
+"""Number of the row in the delivery, counted from 1 over all parts; dtype pl.UInt32."""
+OPERATION = "_op"
+"""``put`` or ``withdraw``; dtype pl.String."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file, page or result set, exactly as it was received.
+
+    Attributes:
+        name: what the agency called it (a label only: never used as a path).
+        media_type: as declared by the transport, e.g. ``text/csv``.
+        path: where the bytes lie, content-addressed, under ``XINQIAO_HOME/received``.
+        digest: SHA-256 of the bytes, lower-case hex.
+        size: in bytes.
+    """
+
+    name: str
+    media_type: str
+    path: Path
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one agency handed over at one time: bytes as they came, and where they came from.
+
+    Attributes:
+        source: ``<agency>/<source>``.
+        parts: in the order received.
+        origin: who or what brought it: ``pull:<endpoint>``, ``drop:<folder>``, ``upload:<system urn>``, ``cli``.
+        received_at: UTC.
+        cursor: value to continue from once this delivery has landed (``changes`` sources), else None.
+    """
+
+    source: str
+    parts: tuple[Part, ...]
+    origin: str
+    received_at: datetime
+    cursor: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the digests of the parts in order: the identity of the delivery's content."""
+        return hashlib.sha256("\n".join(part.digest for part in self.parts).encode()).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all parts together."""
+        return sum(part.size for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something worth telling the agency that does not stop a row or a delivery.
+
+    Attributes:
+        rule: stable code, e.g. ``column.unexpected``.
+        column: heading or shared field concerned, or None.
+        count: rows concerned.
+        example: one value, shortened to 80 characters; never a personal field.
+        zh: one sentence in 简体中文.
+        en: the same in English.
+    """
+
+    rule: str
+    column: str | None
+    count: int
+    example: str | None
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The delivery as text, exactly as sent: nothing trimmed, converted or dropped.
+
+    Attributes:
+        delivery: where it came from.
+        frame: ``_row``, ``_part``, ``_line`` and one pl.String column per heading; empty cells are null.
+        findings: e.g. formula cells whose stored result was taken, footer notes set aside.
+    """
+
+    delivery: Delivery
+    frame: pl.DataFrame
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The sheet in the shared field names, still text.
+
+    Attributes:
+        sheet: the sheet it was made from (quarantine shows rows as sent).
+        frame: ``_row``, ``_op`` and one pl.String column per shared field of the record type that the source fills.
+        form: name of the form (layout) of the source that the headings matched.
+        headings: shared field -> heading it was read from, so that a fault can name the agency's own column.
+        findings: those of the sheet, plus unexpected columns.
+    """
+
+    sheet: Sheet
+    frame: pl.DataFrame
+    form: str
+    headings: dict[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()

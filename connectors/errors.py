@@ -1,0 +1,57 @@
+"""Errors of talking to agencies, named by what happens next.
+
+A transport translates foreign exceptions into these once, always ``from`` the original;
+they are rendered once, in ``gateway/api/problems.py``, the command line and the DAG task.
+"""
+
+from __future__ import annotations
+
+
+class XinqiaoError(Exception):
+    """Root of every error of ours.
+
+    Attributes:
+        code: stable code shown in problem documents and receipts.
+        zh: one sentence in 简体中文: what, where, which value, what to do next.
+        en: the same in English.
+        details: machine-readable facts (source, part, column, expected, got ...).
+    """
+
+    code = "error"
+
+    def __init__(self, zh: str, en: str, **details: object) -> None:
+        super().__init__(f"{zh} / {en}")
+        self.zh, self.en, self.details = zh, en, details
+
+
+class Unavailable(XinqiaoError):
+    """Could not be reached or answered brokenly; the same request may succeed later. The only error that is retried."""
+
+    code = "unavailable"
+
+
+class Refused(XinqiaoError):
+    """The other side, or our own rule, said no; a person must act before it can succeed."""
+
+    code = "refused"
+
+
+class Undecodable(XinqiaoError):
+    """The bytes are not what they were declared to be. They are kept; the agency is told."""
+
+    code = "undecodable"
+
+
+class SourceChanged(XinqiaoError):
+    """The source has another shape than declared; nothing is landed.
+
+    ``details`` carries ``missing`` and ``unexpected`` (lists of headings).
+    """
+
+    code = "source_changed"
+
+
+class ExpectationFailed(XinqiaoError):
+    """The delivery is not as large or as clean as the source promises; nothing is landed."""
+
+    code = "expectation_failed"

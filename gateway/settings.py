@@ -1,0 +1,75 @@
+"""Settings: where things live and how they listen. Read once at the edge and passed in."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything an installation can choose.
+
+    Each field is read from the environment as ``XINQIAO_<FIELD>``, else from
+    ``XINQIAO_HOME/xinqiao.toml``, else it is the default here.
+
+    Attributes:
+        home: keys, database, received bytes and the log live here; default ``var``.
+        database_url: SQLAlchemy URL; empty means SQLite in ``home``.
+        host: address the gateway listens on.
+        port: port the gateway listens on; 0 lets the system choose.
+        workers: gateway processes.
+        threads: threads per gateway process.
+        max_body_bytes: largest request body; larger ones are refused before they are read.
+        max_unpacked_bytes: largest total a compressed file may unpack to.
+        log_origin: name of the transparency log, first line of every checkpoint.
+        airflow_url: base address of the Airflow API server, for status pages; empty if none.
+    """
+
+    home: Path = Path("var")
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8443
+    workers: int = 2
+    threads: int = 8
+    max_body_bytes: int = 200 * 1024 * 1024
+    max_unpacked_bytes: int = 2 * 1024 * 1024 * 1024
+    log_origin: str = "xinqiao.local/log"
+    airflow_url: str = ""
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read the settings of this process.
+
+        Raises:
+            ValueError: a value is not of the field's type, or the file names an unknown setting.
+        """
+        home = Path(environ.get("XINQIAO_HOME", "var")).absolute()
+        file = home / "xinqiao.toml"
+        stored = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
+        known = {f.name: f for f in fields(cls) if f.name != "home"}
+        if unknown := sorted(set(stored) - set(known)):
+            raise ValueError(f"{file}: unknown settings {unknown}; known: {sorted(known)}")
+        chosen = {name: environ.get(f"XINQIAO_{name.upper()}", stored.get(name)) for name in known}
+        settings = cls(home=home)
+        for name, value in chosen.items():
+            if value is not None:
+                settings = replace(settings, **{name: _typed(name, value, getattr(settings, name))})
+        return settings
+
+    @property
+    def store_url(self) -> str:
+        """The database that is used: the one named, or SQLite in ``home``."""
+        return self.database_url or f"sqlite:///{self.home / 'xinqiao.db'}"
+
+
+def _typed(name: str, value: object, default: object) -> object:
+    if not isinstance(default, int):
+        return str(value)
+    try:
+        return int(str(value))
+    except ValueError:
+        raise ValueError(f"setting {name}: expected a whole number, got {value!r}") from None
