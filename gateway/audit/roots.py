@@ -1,0 +1,70 @@
+"""What a delivery's audit entry says about the versions it landed.
+
+Landing writes these roots and verification recomputes them, through the same functions.
+"""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+
+from gateway.audit.merkle import leaf_hashes, root
+
+__all__ = ["VERSION_COLUMNS", "root", "version_leaf_hashes", "version_leaves"]
+
+VERSION_COLUMNS: dict[str, type[pl.DataType]] = {
+    "content_hash": pl.Binary,
+    "delivery_id": pl.String,
+    "landed_at": pl.String,
+    "op": pl.String,
+    "record_key": pl.Binary,
+    "seq": pl.Int64,
+    "source": pl.String,
+    "uscc": pl.String,
+    "version": pl.Int64,
+}
+"""Columns a version's leaf covers, in the order canonical JSON sorts them."""
+
+_NEEDS_ESCAPING = r'["\\\x00-\x1f]'
+
+
+def version_leaves(frame: pl.DataFrame) -> list[bytes]:
+    """The canonical JSON (RFC 8785) of each version, without its payload.
+
+    Args:
+        frame: at least the columns of `VERSION_COLUMNS` with those dtypes; ``landed_at`` as it
+            is stored (ISO 8601, UTC). Only ``uscc`` may be null; it is then left out.
+
+    Returns:
+        one document per row, in row order; hashes are written as lower-case hex.
+
+    Raises:
+        ValueError: a column other than ``uscc`` holds a null.
+    """
+    columns = frame.select(pl.col(name).cast(dtype) for name, dtype in VERSION_COLUMNS.items())
+    for name, nulls in columns.null_count().row(0, named=True).items():
+        if nulls and name != "uscc":
+            raise ValueError(f"{name}: {nulls} versions without a value")
+    texts = columns.with_columns(_json_text(columns[name]) for name in VERSION_COLUMNS)
+    members = [pl.format(f',"{name}":{{}}', pl.col(name)).fill_null("") for name in VERSION_COLUMNS]
+    # The comma is written before each member, so that a missing uscc takes its comma along; the first one goes.
+    joined = texts.select(pl.concat_str(pl.lit("{"), pl.concat_str(members).str.tail(-1), pl.lit("}")))
+    return joined.to_series().cast(pl.Binary).to_list()
+
+
+def version_leaf_hashes(frame: pl.DataFrame) -> list[bytes]:
+    """The RFC 6962 leaf hash of each version of `version_leaves`, in row order."""
+    return leaf_hashes(version_leaves(frame))
+
+
+def _json_text(column: pl.Series) -> pl.Series:
+    if column.dtype == pl.Int64:
+        return column.cast(pl.String)
+    if column.dtype == pl.Binary:
+        return ('"' + column.bin.encode("hex") + '"').alias(column.name)
+    distinct = column.unique().drop_nulls()
+    if not distinct.str.contains(_NEEDS_ESCAPING).any():
+        return ('"' + column + '"').alias(column.name)
+    escaped = [json.dumps(value, ensure_ascii=False) for value in distinct]
+    return column.replace_strict(distinct, pl.Series(escaped, dtype=pl.String)).alias(column.name)
