@@ -1,0 +1,1 @@
+"""The sandbox agencies: five invented agencies on loopback, speaking the protocols real ones speak."""
