@@ -1,0 +1,172 @@
+"""Which entity a record belongs to, in a fixed order, and which step decided.
+
+1. ``uscc``: the row carries a valid unified social credit code.
+2. ``crosswalk``: a legacy registration number, organisation code, customs code or an
+   18-character taxpayer number leads to exactly one entity, and no two of them disagree.
+3. ``name_and_region`` / ``name_and_address``: the exact name in its compared form (current
+   or historic) belongs to exactly one entity whose region or address agrees.
+4. Otherwise the record stays unresolved (未关联) and waits.
+
+Never "name or number or code": one shared or placeholder value would merge two companies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+from sqlalchemy import ColumnElement, Connection, Table, select
+
+from gateway.steps import ENTITY, ENTITY_BY, Judged, Resolved
+from gateway.store.tables import crosswalk, entities, entity_names, positions
+from schemas.columnar import Contract
+from schemas.identifiers.uscc_columns import valid_uscc
+from schemas.names import address_form_expr, match_form_expr
+
+ENTITIES = "entities"
+"""Name of the counter in ``positions`` that moves whenever the entity tables change."""
+
+_CHUNK = 5_000
+_MIN_ADDRESS = 6
+"""Shortest compared address that can say anything: 杭州市西湖区 has six characters."""
+
+
+def resolve(conn: Connection, judged: Judged, contract: Contract) -> Resolved:
+    """Say for each accepted row which entity it belongs to.
+
+    Returns:
+        Resolved: ``entity_uscc`` and ``entity_by`` added; both null where no step decided.
+    """
+    generation = entity_generation(conn)
+    return Resolved(judged, resolve_frame(conn, judged.accepted, contract), generation)
+
+
+def resolve_frame(conn: Connection, frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """The same for a frame that has ``_row`` and the subject fields of the record type."""
+    subject = contract.subject
+    own = pl.col(subject.uscc) if subject.uscc else pl.lit(None, pl.String)
+    frame = frame.with_columns(
+        own.alias(ENTITY), pl.when(own.is_not_null()).then(pl.lit("uscc")).alias(ENTITY_BY)
+    )
+    for step in (_by_crosswalk, _by_name):
+        open_rows = frame.filter(pl.col(ENTITY).is_null())
+        if open_rows.is_empty():
+            break
+        found = step(conn, open_rows, contract)
+        frame = (
+            frame.join(found, on="_row", how="left", suffix="_found", maintain_order="left")
+            .with_columns(
+                pl.coalesce(ENTITY, f"{ENTITY}_found").alias(ENTITY),
+                pl.coalesce(ENTITY_BY, f"{ENTITY_BY}_found").alias(ENTITY_BY),
+            )
+            .drop(f"{ENTITY}_found", f"{ENTITY_BY}_found")
+        )
+    return frame
+
+
+def entity_generation(conn: Connection) -> int:
+    """How often the entity tables have changed; 0 before the first."""
+    found = conn.execute(select(positions.c.last_seq).where(positions.c.record_type == ENTITIES)).scalar()
+    return int(found or 0)
+
+
+_FOUND = {"_row": pl.UInt32, ENTITY: pl.String, ENTITY_BY: pl.String}
+
+
+def _by_crosswalk(conn: Connection, rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    subject = contract.subject
+    kinds = {
+        "registration": subject.registration_no,
+        "organisation": subject.organisation_code,
+        "customs": subject.customs_code,
+    }
+    votes = [
+        _votes(conn, rows.select("_row", code=name).drop_nulls(), kind) for kind, name in kinds.items() if name
+    ]
+    if subject.taxpayer_no:
+        votes.append(_taxpayer_votes(rows.select("_row", code=subject.taxpayer_no).drop_nulls()))
+    if not votes:
+        return pl.DataFrame(schema=_FOUND)
+    return (
+        pl.concat(votes)
+        .group_by("_row")
+        .agg(pl.col(ENTITY).first(), pl.col(ENTITY).n_unique().alias("entities"), pl.col("kind").first())
+        # Two numbers that lead to two entities prove only that one of them is wrong.
+        .filter(pl.col("entities") == 1)
+        .select("_row", ENTITY, pl.concat_str(pl.lit("crosswalk:"), "kind").alias(ENTITY_BY))
+    )
+
+
+def _votes(conn: Connection, codes: pl.DataFrame, kind: str) -> pl.DataFrame:
+    known = _lookup(conn, crosswalk, crosswalk.c.code, codes["code"].unique(), crosswalk.c.kind == kind)
+    return codes.join(known.select("code", pl.col("uscc").alias(ENTITY)), on="code").select(
+        "_row", ENTITY, kind=pl.lit(kind)
+    )
+
+
+def _taxpayer_votes(codes: pl.DataFrame) -> pl.DataFrame:
+    # Since 2015 the taxpayer number of an entity with a USCC *is* its USCC; older forms only hint at it.
+    return codes.filter(valid_uscc(codes["code"])).select("_row", pl.col("code").alias(ENTITY), kind=pl.lit("taxpayer"))
+
+
+def _by_name(conn: Connection, rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    subject = contract.subject
+    if not subject.name:
+        return pl.DataFrame(schema=_FOUND)
+    region = pl.col(subject.region_code) if subject.region_code else pl.lit(None, pl.String)
+    address = address_form_expr(pl.col(subject.address)) if subject.address else pl.lit(None, pl.String)
+    wanted = rows.select(
+        "_row", name_form=match_form_expr(pl.col(subject.name)), row_region=region, row_address=address
+    ).filter(pl.col("row_region").is_not_null() | pl.col("row_address").is_not_null())
+    named = _lookup(conn, entity_names, entity_names.c.name_form, wanted["name_form"].drop_nulls().unique())
+    known = _lookup(conn, entities, entities.c.uscc, named["uscc"].unique())
+    candidates = wanted.join(named, on="name_form").join(known, on="uscc")
+    return (
+        candidates.with_columns(by_region=_region_agrees(), by_address=_address_agrees())
+        .filter(pl.col("by_region") | pl.col("by_address"))
+        .group_by("_row")
+        .agg(
+            pl.col("uscc").first().alias(ENTITY),
+            pl.col("uscc").n_unique().alias("entities"),
+            pl.col("by_region").first(),
+        )
+        .filter(pl.col("entities") == 1)
+        .select(
+            "_row",
+            ENTITY,
+            pl.when("by_region").then(pl.lit("name_and_region")).otherwise(pl.lit("name_and_address")).alias(ENTITY_BY),
+        )
+    )
+
+
+def _region_agrees() -> pl.Expr:
+    # City level (GB/T 2260, first four digits): counties are merged and renamed, and development
+    # zones carry codes that are in no list. A code of province level says nothing about a city.
+    city = pl.col("row_region").str.slice(0, 4)
+    return ((city == pl.col("region_code").str.slice(0, 4)) & ~city.str.ends_with("00")).fill_null(False)
+
+
+def _address_agrees() -> pl.Expr:
+    # One is often written without its province, so the longer one must end with the shorter.
+    ours, theirs = pl.col("address_form"), pl.col("row_address")
+    long_enough = pl.min_horizontal(ours.str.len_chars(), theirs.str.len_chars()) >= _MIN_ADDRESS
+    return (long_enough & (ours.str.ends_with(theirs) | theirs.str.ends_with(ours))).fill_null(False)
+
+
+def _lookup(
+    conn: Connection,
+    table: Table,
+    column: ColumnElement[str],
+    values: Iterable[str],
+    *conditions: ColumnElement[bool],
+) -> pl.DataFrame:
+    wanted = list(values)
+    rows = [
+        tuple(row)
+        for start in range(0, len(wanted), _CHUNK)
+        for row in conn.execute(
+            select(table).where(column.in_(wanted[start : start + _CHUNK]), *conditions)
+        )
+    ]
+    schema = {c.name: pl.Int64 if c.type.python_type is int else pl.String for c in table.columns}
+    return pl.DataFrame(rows, schema=schema, orient="row")

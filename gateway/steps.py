@@ -1,0 +1,92 @@
+"""The later nouns of the one way through: Judged, Resolved, Landed. All frozen; each is made from the one before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from connectors.delivery import Mapped
+
+ENTITY = "entity_uscc"
+"""USCC of the entity a record belongs to; part of the payload, so that a proof covers the link. dtype pl.String."""
+ENTITY_BY = "entity_by"
+"""Step of the resolution that decided: see ``gateway.resolve``. dtype pl.String."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Rows that keep the contract, and every fault of those that do not.
+
+    Attributes:
+        mapped: the rows as they were mapped.
+        accepted: ``_row``, ``_op`` and every field of the record type, typed.
+        faults: ``_row``, ``field``, ``value``, ``rule``, ``zh``, ``en``, ``candidates``.
+        warnings: the same columns; the rows they name are accepted.
+        duplicates: rows that said again, word for word, what another row of the delivery says.
+    """
+
+    mapped: Mapped
+    accepted: pl.DataFrame
+    faults: pl.DataFrame
+    warnings: pl.DataFrame
+    duplicates: int
+
+    @property
+    def received(self) -> int:
+        """Rows that came in."""
+        return self.mapped.frame.height
+
+    @property
+    def rejected(self) -> int:
+        """Rows with at least one fault."""
+        return self.faults["_row"].n_unique()
+
+    @property
+    def accepted_rows(self) -> int:
+        """Rows without a fault, repetitions included: received = accepted + rejected."""
+        return self.received - self.rejected
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Accepted rows with the entity each belongs to.
+
+    Attributes:
+        judged: what was resolved.
+        frame: ``Judged.accepted`` with ``entity_uscc`` and ``entity_by``, both null while unresolved.
+        generation: count of changes to the entity tables when this was decided.
+    """
+
+    judged: Judged
+    frame: pl.DataFrame
+    generation: int
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What one delivery changed.
+
+    Attributes:
+        new: records that were not there, or had been withdrawn.
+        changed: records whose content differs from the current version.
+        unchanged: records that said what was already known.
+        withdrawn: records that are no longer so.
+        unresolved: accepted records without an entity.
+        first_seq: position of the first version landed, or None if none was.
+        last_seq: position of the last one.
+        accepted_root: Merkle root over the content hashes of the accepted rows, hex.
+        versions_root: Merkle root over the versions landed, hex.
+        landed_at: instant text.
+    """
+
+    new: int
+    changed: int
+    unchanged: int
+    withdrawn: int
+    unresolved: int
+    first_seq: int | None
+    last_seq: int | None
+    accepted_root: str
+    versions_root: str
+    landed_at: str

@@ -1,0 +1,166 @@
+"""Everything that differs between SQLite and PostgreSQL: pragmas, locks, bulk load, upsert."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import polars as pl
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Table,
+    event,
+    insert,
+    select,
+    true,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+
+BUSY_TIMEOUT_S = 60
+"""How long a SQLite writer waits for another before it gives up, in seconds."""
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Options of ``create_engine`` for the database named by ``url``."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
+    return {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
+
+
+def prepare(engine: Engine) -> None:
+    """Set up each new connection and the way transactions begin."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _sqlite_connected)
+        event.listen(engine, "begin", _sqlite_begin)
+
+
+def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver must not begin transactions by itself: _sqlite_begin says which kind.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(conn: Connection) -> None:
+    write = conn.get_execution_options().get("xinqiao_write", False)
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def bulk_load(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
+    """Append ``frame`` to ``table`` by the quickest way that stays inside the transaction of ``conn``.
+
+    Args:
+        frame: its columns are columns of the table; Binary columns go to ``LargeBinary``.
+    """
+    if frame.is_empty():
+        return
+    if conn.dialect.name == "postgresql":
+        _copy(conn, table, frame)
+    else:
+        _executemany(conn, table, frame)
+
+
+def _executemany(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
+    dates = [name for name, dtype in frame.schema.items() if dtype in (pl.Date, pl.Datetime)]
+    frame = frame.with_columns(pl.col(dates).cast(pl.String))
+    statement = str(
+        insert(table)
+        .values({name: None for name in frame.columns})
+        .compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=frame.columns)
+    )
+    # Compiled by SQLAlchemy from the table object; the driver's own executemany avoids a dict per row.
+    order = [c.name for c in table.columns if c.name in frame.columns]
+    driver = cast(sqlite3.Connection, conn.connection.driver_connection)
+    driver.executemany(statement, frame.select(order).iter_rows())
+
+
+def _copy(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
+    binary = [c.name for c in table.columns if isinstance(c.type, LargeBinary) and c.name in frame.columns]
+    text = frame.with_columns([pl.concat_str(pl.lit("\\x"), pl.col(name).bin.encode("hex")).alias(name) for name in binary])
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, NULL '\\N')").format(
+        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+    )
+    driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
+    with driver.cursor().copy(statement) as copy:
+        for chunk in text.iter_slices(100_000):
+            copy.write(chunk.write_csv(include_header=False, null_value="\\N", quote_style="necessary").encode())
+
+
+@contextmanager
+def temporary(conn: Connection, name: str, columns: Sequence[Column[Any]]) -> Iterator[Table]:
+    """A table that only this transaction sees, gone at the end of the block."""
+    table = Table(name, MetaData(), *columns, prefixes=["TEMPORARY"])
+    # A pooled connection may still carry one that an interrupted transaction left behind.
+    table.drop(conn, checkfirst=True)
+    table.create(conn, checkfirst=False)
+    try:
+        yield table
+    finally:
+        if conn.in_transaction() and not conn.invalidated and not _is_failed(conn):
+            table.drop(conn, checkfirst=False)
+
+
+def _is_failed(conn: Connection) -> bool:
+    # PostgreSQL refuses every statement of a failed transaction; its temporary tables go with the rollback.
+    driver = conn.connection.driver_connection
+    return isinstance(driver, psycopg.Connection) and driver.info.transaction_status == TransactionStatus.INERROR
+
+
+def insert_missing(conn: Connection, table: Table, frame: pl.DataFrame) -> int:
+    """Insert the rows whose primary key is not there yet, as one set; returns how many were.
+
+    Args:
+        frame: columns of the table; no two rows with the same primary key.
+    """
+    return _merge(conn, table, frame, lambda statement: statement.on_conflict_do_nothing())
+
+
+def upsert(
+    conn: Connection,
+    table: Table,
+    frame: pl.DataFrame,
+    where: Callable[[Any], ColumnElement[bool]] | None = None,
+) -> int:
+    """Insert the rows, or replace every other column of those whose primary key is there; returns rows written.
+
+    Args:
+        frame: columns of the table; no two rows with the same primary key.
+        where: given the incoming row, says whether it may replace the one that is there.
+    """
+    keys = [c.name for c in table.primary_key.columns]
+
+    def replace(statement: Any) -> Any:
+        incoming = statement.excluded
+        return statement.on_conflict_do_update(
+            index_elements=keys,
+            set_={name: incoming[name] for name in frame.columns if name not in keys},
+            where=None if where is None else where(incoming),
+        )
+
+    return _merge(conn, table, frame, replace)
+
+
+def _merge(conn: Connection, table: Table, frame: pl.DataFrame, on_conflict: Callable[[Any], Any]) -> int:
+    if frame.is_empty():
+        return 0
+    columns = [Column(name, table.c[name].type) for name in frame.columns]
+    with temporary(conn, f"incoming_{table.name}", columns) as incoming:
+        bulk_load(conn, incoming, frame)
+        # SQLite cannot tell ON CONFLICT from a join condition unless the SELECT has a WHERE.
+        rows = select(incoming).where(true())
+        dialect_insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+        statement = on_conflict(dialect_insert(table).from_select(frame.columns, rows))
+        return conn.execute(statement).rowcount

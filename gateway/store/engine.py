@@ -1,0 +1,58 @@
+"""Opening the database and its two kinds of transaction: read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, create_engine
+
+from gateway.settings import Settings
+from gateway.store import dialect
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open database with the settings it belongs to.
+
+    Attributes:
+        engine: pooled SQLAlchemy engine; safe to share between threads, not between processes.
+        settings: of this installation.
+    """
+
+    engine: Engine
+    settings: Settings
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one consistent state and writes nothing."""
+        with self.engine.connect() as conn:
+            yield conn
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end of the block, or leaves nothing.
+
+        On SQLite it takes the single write lock at once (``BEGIN IMMEDIATE``), so that it can
+        never fail half-way because another writer came first.
+        """
+        with self.engine.connect() as conn:
+            conn = conn.execution_options(xinqiao_write=True)
+            with conn.begin():
+                yield conn
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the database of an installation; ``gateway.home.initialise`` makes its tables.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: on first use, when the database cannot be reached.
+    """
+    engine = create_engine(settings.store_url, **dialect.engine_options(settings.store_url))
+    dialect.prepare(engine)
+    return Store(engine=engine, settings=settings)

@@ -1,0 +1,191 @@
+"""The tables of deliveries, quarantine, entities and versions, and why each index is there.
+
+Instants are stored as text ``YYYY-MM-DDTHH:MM:SS.ffffffZ`` (UTC): the same bytes on both
+databases, ordered as text, and exactly what the audit log hashes.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import polars as pl
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeEngine
+
+from gateway.store.metadata import metadata
+from schemas.columnar import contract
+from schemas.records import RECORD_TYPES
+
+INSTANT = String(27)
+
+# SQLite hands out row numbers only to INTEGER keys.
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("source", String(80), nullable=False),
+    Column("record_type", String(40), nullable=False),
+    Column("digest", String(64), nullable=False, comment="SHA-256 over the digests of the parts"),
+    Column("parts", JSON, nullable=False, comment="name, media_type, path under home, digest, size of each part"),
+    Column("origin", String(200), nullable=False),
+    Column("received_at", INSTANT, nullable=False),
+    Column("cursor", String(200), comment="where the next pull of a changes source continues"),
+    Column("status", String(12), nullable=False, comment="received, landed, repeated, refused"),
+    Column("replay_of", String(40), comment="delivery whose quarantined rows this one lands"),
+    Column("landed_at", INSTANT),
+    Column("receipt", JSON, comment="counts, positions, roots, findings; or the problem, when refused"),
+    Column("audit_entry", BigInteger),
+    # The same delivery again must be found at once, and the newest cursor of a source.
+    Index("ix_deliveries_source_digest", "source", "digest"),
+    Index("ix_deliveries_source_status", "source", "status", "received_at"),
+)
+
+rejections = Table(
+    "rejections",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("delivery_id", String(40), ForeignKey("deliveries.id"), nullable=False),
+    Column("source", String(80), nullable=False),
+    Column("record_type", String(40), nullable=False),
+    Column("row", BigInteger, nullable=False, comment="number of the row in the delivery, from 1"),
+    Column("part", Text, nullable=False),
+    Column("line", BigInteger, nullable=False, comment="line or worksheet row inside the part, from 1"),
+    Column("form", String(80), nullable=False),
+    Column("sealed", LargeBinary, nullable=False, comment="the row as sent and as mapped, encrypted: it may be personal"),
+    Column("faults", JSON, nullable=False, comment="every fault: field, heading, rule, zh, en, candidates"),
+    Column("status", String(12), nullable=False, comment="open, corrected, replayed, dismissed"),
+    Column("settled_by", String(200)),
+    Column("settled_at", INSTANT),
+    Column("settled_in", String(40), comment="delivery that landed the corrected row"),
+    Column("reason", Text),
+    # The list an agency works through, and the rows of one delivery.
+    Index("ix_rejections_source_status", "source", "status", "id"),
+    Index("ix_rejections_delivery_id", "delivery_id", "row"),
+)
+
+entities = Table(
+    "entities",
+    metadata,
+    Column("uscc", String(18), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("region_code", String(12)),
+    Column("address_form", Text, comment="address as it is compared"),
+    Column("authority", Integer, nullable=False, comment="rank of the source that said so; lower is preferred"),
+)
+
+entity_names = Table(
+    "entity_names",
+    metadata,
+    Column("name_form", String(400), primary_key=True, comment="name as it is compared, current or historic"),
+    Column("uscc", String(18), primary_key=True),
+)
+
+crosswalk = Table(
+    "crosswalk",
+    metadata,
+    Column("kind", String(24), primary_key=True, comment="registration, organisation, taxpayer or customs"),
+    Column("code", String(40), primary_key=True),
+    Column("uscc", String(18), primary_key=True),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("record_type", String(40), primary_key=True, comment="or 'entities': counts changes to the entity tables"),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("last_landed_at", INSTANT, nullable=False),
+    comment="one row per feed; locked while a delivery lands, so positions are gapless in commit order",
+)
+
+SYSTEM_COLUMNS = (
+    "seq",
+    "record_key",
+    "uscc",
+    "version",
+    "op",
+    "payload",
+    "sealed",
+    "content_hash",
+    "source",
+    "delivery_id",
+    "landed_at",
+    "superseded_seq",
+)
+
+_FACET_TYPES: dict[pl.DataType, TypeEngine[object]] = {
+    pl.String(): Text(),
+    pl.Date(): Date(),
+    pl.Int64(): BigInteger(),
+    pl.Boolean(): Boolean(),
+}
+
+
+@cache
+def versions_table(record_type: str) -> Table:
+    """The table of all versions of one record type: state, history and feed in one.
+
+    Raises:
+        KeyError: no such record type.
+    """
+    name = f"{record_type}_versions"
+    table = Table(
+        name,
+        metadata,
+        Column("seq", BigInteger, primary_key=True, autoincrement=False, comment="feed position, gapless"),
+        Column("record_key", LargeBinary(16), nullable=False),
+        Column("uscc", String(18), comment="entity the record belongs to; null while unresolved"),
+        Column("version", Integer, nullable=False),
+        Column("op", String(8), nullable=False, comment="put or withdraw"),
+        Column("payload", LargeBinary, nullable=False, comment="the record as canonical JSON (RFC 8785)"),
+        Column("sealed", LargeBinary, comment="its personal fields, encrypted"),
+        Column("content_hash", LargeBinary(32), nullable=False, comment="RFC 6962 leaf hash of payload"),
+        Column("source", String(80), nullable=False),
+        Column("delivery_id", String(40), nullable=False),
+        Column("landed_at", INSTANT, nullable=False),
+        Column("superseded_seq", BigInteger, comment="null = current"),
+        *facet_columns(record_type),
+    )
+    current = table.c.superseded_seq.is_(None)
+    # Two versions of one record can never carry the same number, whatever happens.
+    Index(f"uq_{name}_record_key", table.c.record_key, table.c.version, unique=True)
+    # Landing compares with the current versions of its source; a snapshot withdraws from them.
+    Index(f"ix_{name}_current", table.c.source, table.c.record_key, postgresql_where=current, sqlite_where=current)
+    # Everything about one entity, now or as of a date.
+    Index(f"ix_{name}_uscc", table.c.uscc, table.c.seq)
+    # What waits for its entity.
+    waiting = current & table.c.uscc.is_(None)
+    Index(f"ix_{name}_waiting", table.c.seq, postgresql_where=waiting, sqlite_where=waiting)
+    # The versions of one delivery, for its receipt and for verification.
+    Index(f"ix_{name}_delivery", table.c.delivery_id, table.c.seq)
+    return table
+
+
+def facet_columns(record_type: str) -> list[Column[object]]:
+    """Typed columns of the fields that something filters or counts by (``facet=True`` in the schema)."""
+    facets = contract(record_type).facets
+    if clash := sorted(set(facets) & set(SYSTEM_COLUMNS)):
+        raise ValueError(f"{record_type}: facets {clash} have the names of system columns")
+    return [Column(name, _FACET_TYPES[dtype]) for name, dtype in facets.items()]
+
+
+def all_tables() -> MetaData:
+    """The metadata with the versions table of every record type declared on it."""
+    for record_type in RECORD_TYPES:
+        versions_table(record_type)
+    return metadata
