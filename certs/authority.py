@@ -1,0 +1,309 @@
+"""The certificate authority: a root that can be taken offline and an issuing authority below it.
+
+Everything is ECDSA P-256 with SHA-256. Who may have a certificate is decided by the caller;
+which certificates exist is known to the registry (``gateway/certificates.py``), not here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from certs import profiles
+from certs.checks import SIGNATURE_ALGORITHMS, Place, key_strength
+from certs.errors import AuthorityExists, AuthorityMissing, RequestRefused
+from certs.keys import load_key, make_key, save_key, write_whole
+from certs.names import Name, SystemName
+from certs.profiles import Profile
+from certs.revocation import build_crl
+
+# Agencies' clocks are minutes off; a certificate that is "not yet valid" on arrival is a support call.
+BACKDATED = timedelta(minutes=5)
+ROOT_CRL_LIFETIME = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where an authority keeps its files, below one folder.
+
+    ``offline/`` is needed only to make a new issuing authority: copy it to a safe and delete it here.
+    """
+
+    home: Path
+
+    @property
+    def root_key(self) -> Path:
+        """Private key of the root; take it away."""
+        return self.home / "offline" / "root.key"
+
+    @property
+    def root(self) -> Path:
+        """Certificate of the root, PEM; what clients trust."""
+        return self.home / "root.pem"
+
+    @property
+    def root_crl(self) -> Path:
+        """Revocation list of the root over issuing authorities, PEM."""
+        return self.home / "root.crl.pem"
+
+    @property
+    def issuing_key(self) -> Path:
+        """Private key of the issuing authority."""
+        return self.home / "issuing.key"
+
+    @property
+    def issuing(self) -> Path:
+        """Certificate of the issuing authority, PEM."""
+        return self.home / "issuing.pem"
+
+    @property
+    def trust(self) -> Path:
+        """All authorities whose certificates are believed, PEM."""
+        return self.home / "trust.pem"
+
+    @property
+    def crl(self) -> Path:
+        """Revocation list of the issuing authority, PEM; the DER lies beside it as ``issuing.crl``."""
+        return self.home / "issuing.crl.pem"
+
+    @property
+    def gateway(self) -> Path:
+        """Certificate of the gateway's own server followed by the issuing authority's, PEM."""
+        return self.home / "gateway.pem"
+
+    @property
+    def gateway_key(self) -> Path:
+        """Private key of the gateway's own server."""
+        return self.home / "gateway.key"
+
+
+@dataclass(frozen=True)
+class Authority:
+    """An issuing authority that is open for work."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    root: x509.Certificate
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A new certificate.
+
+    Attributes:
+        certificate: the certificate.
+        issuer: who signed it.
+        key: its private key when it was made here; None when a CSR was sent, which is the better way.
+    """
+
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+    key: ec.EllipticCurvePrivateKey | None
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate followed by its issuer's, as servers and clients want it."""
+        return self.certificate.public_bytes(Encoding.PEM) + self.issuer.public_bytes(Encoding.PEM)
+
+
+def create(home: Path, now: datetime, name: str = "Xinqiao", passphrase: bytes | None = None) -> Authority:
+    """Make a root and an issuing authority below it, and the files of both.
+
+    Raises:
+        AuthorityExists: there is one at ``home`` already.
+    """
+    files = Files(home)
+    if files.root.exists() or files.issuing.exists():
+        raise AuthorityExists(
+            f"{home} 已有证书机构;如需重建请先移走该目录。",
+            f"there is an authority at {home} already; move the folder away to make another",
+            path=str(home),
+        )
+    root_key, issuing_key = make_key(), make_key()
+    root = sign_certificate(profiles.ROOT, _subject(f"{name} Root CA"), root_key.public_key(), None, root_key, now)
+    issuing = sign_certificate(
+        profiles.ISSUING, _subject(f"{name} Issuing CA"), issuing_key.public_key(), root, root_key, now
+    )
+    save_key(files.root_key, root_key, passphrase)
+    save_key(files.issuing_key, issuing_key, passphrase)
+    root_crl = build_crl(root, root_key, [], 1, now, now + ROOT_CRL_LIFETIME)
+    write_whole(files.root_crl, root_crl.public_bytes(Encoding.PEM))
+    write_whole(files.trust, root.public_bytes(Encoding.PEM) + issuing.public_bytes(Encoding.PEM))
+    write_whole(files.issuing, issuing.public_bytes(Encoding.PEM))
+    write_whole(files.root, root.public_bytes(Encoding.PEM))
+    return Authority(issuing, issuing_key, root)
+
+
+def open_authority(home: Path, passphrase: bytes | None = None) -> Authority:
+    """Open the issuing authority; the root's key is not needed.
+
+    Raises:
+        AuthorityMissing: there is none at ``home``.
+        KeyUnusable: its key cannot be used.
+    """
+    files = Files(home)
+    try:
+        root = x509.load_pem_x509_certificate(files.root.read_bytes())
+        issuing = x509.load_pem_x509_certificate(files.issuing.read_bytes())
+    except (OSError, ValueError) as error:
+        raise AuthorityMissing(
+            f"{home} 没有可用的证书机构:{error};请先执行 xinqiao init。",
+            f"no usable authority at {home}: {error}; run xinqiao init first",
+            path=str(home),
+        ) from error
+    return Authority(issuing, load_key(files.issuing_key, passphrase), root)
+
+
+def issue(
+    authority: Authority,
+    name: Name,
+    now: datetime,
+    csr: x509.CertificateSigningRequest | None = None,
+    lifetime: timedelta | None = None,
+) -> Issued:
+    """Issue a client certificate for a system or a person.
+
+    Of a CSR only the public key is taken; what the certificate says about its holder is said by us.
+
+    Args:
+        name: becomes the one URI of the subject alternative name.
+        csr: signed by the applicant's own key; without one a key is made here.
+        lifetime: shorter than the profile's; never longer.
+
+    Raises:
+        RequestRefused: the CSR's signature does not hold, or its key or signature is too weak.
+    """
+    profile = profiles.SYSTEM if isinstance(name, SystemName) else profiles.PERSON
+    alternative = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(name.uri)])
+    common_name = f"{name.agency}.{name.system}" if isinstance(name, SystemName) else name.person
+    return _issue(authority, profile, common_name, alternative, now, csr, lifetime)
+
+
+def issue_server(
+    authority: Authority,
+    hosts: Sequence[str],
+    now: datetime,
+    csr: x509.CertificateSigningRequest | None = None,
+    lifetime: timedelta | None = None,
+) -> Issued:
+    """Issue a server certificate for DNS names and IP addresses, in the order given.
+
+    Raises:
+        RequestRefused: no host was given, or the CSR is refused as in ``issue``.
+    """
+    if not hosts:
+        raise RequestRefused("服务器证书至少要有一个主机名。", "a server certificate needs at least one host")
+    alternative = x509.SubjectAlternativeName([_host(host) for host in hosts])
+    return _issue(authority, profiles.SERVER, hosts[0], alternative, now, csr, lifetime)
+
+
+def read_csr(content: bytes) -> x509.CertificateSigningRequest:
+    """Read a certificate signing request, PEM or DER.
+
+    Raises:
+        RequestRefused: it is not one.
+    """
+    is_pem = content.lstrip().startswith(b"-----BEGIN")
+    try:
+        return (x509.load_pem_x509_csr if is_pem else x509.load_der_x509_csr)(content)
+    except ValueError as error:
+        raise RequestRefused(f"证书请求无法读取:{error}。", f"the CSR cannot be read: {error}") from error
+
+
+def sign_certificate(
+    profile: Profile,
+    subject: x509.Name,
+    public_key: CertificatePublicKeyTypes,
+    issuer: x509.Certificate | None,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    alternative: x509.SubjectAlternativeName | None = None,
+    lifetime: timedelta | None = None,
+) -> x509.Certificate:
+    """Sign a certificate of a profile; ``issuer`` None means that it signs itself.
+
+    It never outlives its issuer, which would make it fail one day without a sign on it.
+    """
+    end = now + min(lifetime or profile.lifetime, profile.lifetime)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer else subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(min(end, issuer.not_valid_after_utc) if issuer else end)
+    )
+    issuer_public = issuer.public_key() if issuer else public_key
+    for extension, is_critical in profile.extensions(public_key, issuer_public):
+        builder = builder.add_extension(extension, is_critical)
+    if alternative is not None:
+        builder = builder.add_extension(alternative, critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _issue(
+    authority: Authority,
+    profile: Profile,
+    common_name: str,
+    alternative: x509.SubjectAlternativeName,
+    now: datetime,
+    csr: x509.CertificateSigningRequest | None,
+    lifetime: timedelta | None,
+) -> Issued:
+    key = make_key() if csr is None else None
+    certificate = sign_certificate(
+        profile,
+        _subject(common_name[:64]),  # RFC 5280, appendix A.1: ub-common-name is 64
+        key.public_key() if key is not None else _requested_key(csr),
+        authority.certificate,
+        authority.key,
+        now,
+        alternative,
+        lifetime,
+    )
+    # The same rule that would refuse it at the door; nobody should be given what cannot be used.
+    if weak := key_strength(certificate, Place(now)):
+        raise RequestRefused(f"{weak.zh}({weak.clause})。", f"{weak.en} ({weak.clause})")
+    return Issued(certificate, authority.certificate, key)
+
+
+def _requested_key(csr: x509.CertificateSigningRequest | None) -> CertificatePublicKeyTypes:
+    """The public key of a CSR whose signature proves that the applicant holds the private one (RFC 2986, 3)."""
+    if csr is None:
+        raise RequestRefused("没有证书请求。", "there is no CSR")
+    try:
+        is_signed, key = csr.is_signature_valid, csr.public_key()
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm) as error:
+        raise RequestRefused(f"证书请求的密钥不可用:{error}。", f"the CSR's key is unusable: {error}") from error
+    if not is_signed:
+        raise RequestRefused(
+            "证书请求的签名不成立,无法证明申请者持有私钥。",
+            "the CSR's signature does not hold, so nothing proves that the applicant has the private key",
+        )
+    if csr.signature_algorithm_oid not in SIGNATURE_ALGORITHMS:
+        oid = csr.signature_algorithm_oid
+        raise RequestRefused(f"证书请求的签名算法 {oid._name} 过弱。", f"the CSR is signed with {oid._name}, too weak")
+    return key
+
+
+def _subject(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -1,0 +1,305 @@
+"""Rules a certificate of a path must keep: one function per rule, the clause in its docstring.
+
+Each function takes a certificate and the place where it stands, and gives what is wrong or None.
+Nothing here knows the clock's source, the trust anchors or revocation; ``certs/verify.py`` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
+
+from certs.names import PREFIX
+
+MIN_RSA_BITS = 2048
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
+MIN_SERIAL_BITS = 64
+
+SIGNATURE_ALGORITHMS = frozenset(
+    {
+        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+        SignatureAlgorithmOID.RSA_WITH_SHA256,
+        SignatureAlgorithmOID.RSA_WITH_SHA384,
+        SignatureAlgorithmOID.RSA_WITH_SHA512,
+        SignatureAlgorithmOID.RSASSA_PSS,
+        SignatureAlgorithmOID.ED25519,
+    }
+)
+
+# Extensions whose meaning is acted upon, here or in the path validation of ``cryptography``.
+UNDERSTOOD = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.NAME_CONSTRAINTS,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in its path a certificate stands.
+
+    Attributes:
+        now: the instant of the verification, UTC.
+        authorities_below: authorities between it and the end entity; None for the end entity itself.
+    """
+
+    now: datetime
+    authorities_below: int | None = None
+
+    @property
+    def is_authority(self) -> bool:
+        """Whether it has to be an authority there."""
+        return self.authorities_below is not None
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One rule that a certificate breaks."""
+
+    rule: str
+    clause: str
+    zh: str
+    en: str
+
+
+_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
+Check = Callable[[x509.Certificate, Place], Violation | None]
+
+
+def version(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.1.2.1: when extensions are used, version MUST be 3."""
+    if certificate.version is x509.Version.v3:
+        return None
+    got = certificate.version.name
+    return Violation("version", "RFC 5280, 4.1.2.1", f"版本应为 v3,实为 {got}", f"expected version v3, got {got}")
+
+
+def validity(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.1.2.5: valid from notBefore through notAfter, both inclusive."""
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if begin <= place.now <= end:
+        return None
+    return Violation(
+        "validity",
+        "RFC 5280, 4.1.2.5",
+        f"有效期为 {begin:%Y-%m-%d %H:%M:%S} 至 {end:%Y-%m-%d %H:%M:%S} UTC,当前 {place.now:%Y-%m-%d %H:%M:%S}",
+        f"valid {begin:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC, now {place.now:%Y-%m-%d %H:%M:%S}",
+    )
+
+
+def serial_number(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.1.2.2: a positive integer of at most 20 octets.
+
+    And hard to guess, so that nobody can prepare a collision: CA/Browser Forum Baseline
+    Requirements, 7.1: at least 64 bits from a random generator, which a short one cannot have.
+    """
+    serial = certificate.serial_number
+    if serial > 0 and MIN_SERIAL_BITS <= serial.bit_length() < 160:
+        return None
+    return Violation(
+        "serial_number",
+        "RFC 5280, 4.1.2.2",
+        f"序列号应为 {MIN_SERIAL_BITS} 至 159 位的正整数,实为 {serial.bit_length()} 位",
+        f"expected a positive serial of {MIN_SERIAL_BITS} to 159 bits, got {serial.bit_length()} bits",
+    )
+
+
+def signature_algorithm(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.1.1.2, and RFC 9325, 4.5: signed with SHA-256 or stronger, never SHA-1 or MD5."""
+    oid = certificate.signature_algorithm_oid
+    if oid in SIGNATURE_ALGORITHMS:
+        return None
+    return Violation(
+        "signature_algorithm",
+        "RFC 5280, 4.1.1.2",
+        f"签名算法 {oid._name}({oid.dotted_string})不被接受",
+        f"signature algorithm {oid._name} ({oid.dotted_string}) is not accepted",
+    )
+
+
+def key_strength(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 9325, 4.5: RSA of at least 2048 bits, or a curve as strong as P-256 (RFC 5480, 2.1.1.1)."""
+    key = certificate.public_key()
+    match key:
+        case rsa.RSAPublicKey() if key.key_size >= MIN_RSA_BITS:
+            return None
+        case ec.EllipticCurvePublicKey() if key.curve.name in CURVES:
+            return None
+        case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey():
+            return None
+        case rsa.RSAPublicKey():
+            got = f"RSA {key.key_size}"
+        case ec.EllipticCurvePublicKey():
+            got = key.curve.name
+        case _:
+            got = type(key).__name__
+    return Violation(
+        "key_strength",
+        "RFC 9325, 4.5",
+        f"密钥强度不足:应为 RSA {MIN_RSA_BITS} 位以上或 {CURVES} 曲线,实为 {got}",
+        f"key too weak: expected RSA of {MIN_RSA_BITS} bits or a curve of {CURVES}, got {got}",
+    )
+
+
+def basic_constraints(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.2.1.9: an authority says cA, critically; what says nothing or FALSE must not sign certificates."""
+    extension = _extension(certificate, x509.BasicConstraints)
+    is_authority = extension is not None and extension.value.ca
+    if is_authority == place.is_authority and not (is_authority and extension and not extension.critical):
+        return None
+    expected, got = ("CA:TRUE, critical" if place.is_authority else "CA:FALSE"), f"CA:{str(is_authority).upper()}"
+    return Violation(
+        "basic_constraints", "RFC 5280, 4.2.1.9", f"应为 {expected},实为 {got}", f"expected {expected}, got {got}"
+    )
+
+
+def path_length(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.2.1.9: at most pathLenConstraint authorities may follow in the path."""
+    extension = _extension(certificate, x509.BasicConstraints)
+    limit = extension.value.path_length if extension else None
+    if place.authorities_below is None or limit is None or place.authorities_below <= limit:
+        return None
+    below = place.authorities_below
+    return Violation(
+        "path_length",
+        "RFC 5280, 4.2.1.9",
+        f"其下最多 {limit} 级机构,实有 {below} 级",
+        f"at most {limit} authorities may follow, {below} do",
+    )
+
+
+def key_usage(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.2.1.3: the key may do what it does here, and an end entity's key may not sign certificates."""
+    extension = _extension(certificate, x509.KeyUsage)
+    needed = "key_cert_sign" if place.is_authority else "digital_signature"
+    allowed = extension is not None and getattr(extension.value, needed)
+    overreach = extension is not None and not place.is_authority and extension.value.key_cert_sign
+    if allowed and not overreach:
+        return None
+    wrong = "key_cert_sign" if overreach else needed
+    return Violation(
+        "key_usage",
+        "RFC 5280, 4.2.1.3",
+        f"密钥用途{'不得含' if overreach else '缺少'} {wrong}",
+        f"key usage {'must not have' if overreach else 'lacks'} {wrong}",
+    )
+
+
+def extended_key_usage(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.2.1.12: the purpose must be stated: id-kp-clientAuth.
+
+    anyExtendedKeyUsage does not count: an application that requires a purpose may refuse it.
+    """
+    extension = _extension(certificate, x509.ExtendedKeyUsage)
+    purposes = list(extension.value) if extension else []
+    if place.is_authority or ExtendedKeyUsageOID.CLIENT_AUTH in purposes:
+        return None
+    got = [purpose._name for purpose in purposes]
+    return Violation(
+        "extended_key_usage",
+        "RFC 5280, 4.2.1.12",
+        f"扩展用途应含 clientAuth,实为 {got}",
+        f"expected purpose clientAuth, got {got}",
+    )
+
+
+def subject_alternative_name(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.2.1.6: the identity stands in the SAN, critical when the subject is empty.
+
+    Ours: exactly one URI beginning with urn:xinqiao:, so that nobody speaks for two systems at once.
+    """
+    if place.is_authority:
+        return None
+    extension = _extension(certificate, x509.SubjectAlternativeName)
+    names = xinqiao_uris(certificate)
+    if extension and len(names) == 1 and (extension.critical or certificate.subject.rdns):
+        return None
+    return Violation(
+        "subject_alternative_name",
+        "RFC 5280, 4.2.1.6",
+        f"使用者备用名称应恰有一个 {PREFIX}…,实为 {names}",
+        f"expected exactly one {PREFIX}... in the subject alternative name, got {names}",
+    )
+
+
+def critical_extensions(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.2: a critical extension that is not understood MUST lead to rejection."""
+    unknown = [e.oid.dotted_string for e in certificate.extensions if e.critical and e.oid not in UNDERSTOOD]
+    if not unknown:
+        return None
+    return Violation(
+        "critical_extensions", "RFC 5280, 4.2", f"含未知的关键扩展 {unknown}", f"unknown critical extensions {unknown}"
+    )
+
+
+def key_identifiers(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.2.1.1 and 4.2.1.2: the issuer's key is named in every certificate, its own in an authority's.
+
+    A self-signed certificate is its own issuer and may leave the first out.
+    """
+    missing = []
+    is_self_issued = certificate.issuer == certificate.subject
+    if _extension(certificate, x509.AuthorityKeyIdentifier) is None and not is_self_issued:
+        missing.append("authorityKeyIdentifier")
+    if place.is_authority and _extension(certificate, x509.SubjectKeyIdentifier) is None:
+        missing.append("subjectKeyIdentifier")
+    if not missing:
+        return None
+    return Violation("key_identifiers", "RFC 5280, 4.2.1.1", f"缺少 {missing}", f"missing {missing}")
+
+
+CHECKS: tuple[Check, ...] = (
+    version,
+    validity,
+    serial_number,
+    signature_algorithm,
+    key_strength,
+    basic_constraints,
+    path_length,
+    key_usage,
+    extended_key_usage,
+    subject_alternative_name,
+    critical_extensions,
+    key_identifiers,
+)
+
+
+def violations(certificate: x509.Certificate, place: Place) -> list[Violation]:
+    """Every rule that the certificate breaks at that place, in the order of ``CHECKS``.
+
+    Raises:
+        ValueError: an extension is not what its type says; ``x509.DuplicateExtension`` likewise.
+    """
+    return [found for check in CHECKS if (found := check(certificate, place)) is not None]
+
+
+def xinqiao_uris(certificate: x509.Certificate) -> list[str]:
+    """The URIs of the subject alternative name that claim to be names of this exchange, in any spelling of the prefix.
+
+    RFC 8141, 3.1 makes ``URN:XINQIAO:`` the same name as ``urn:xinqiao:``; both are found here,
+    so that a second name cannot hide behind capitals.
+    """
+    extension = _extension(certificate, x509.SubjectAlternativeName)
+    uris = extension.value.get_values_for_type(x509.UniformResourceIdentifier) if extension else []
+    return [uri for uri in uris if uri.lower().startswith(PREFIX)]
+
+
+def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> x509.Extension[_Kind] | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind)
+    except x509.ExtensionNotFound:
+        return None

@@ -1,0 +1,79 @@
+"""Private keys: made, kept in files only their owner can read, loaded. Nothing else writes a key."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from certs.errors import KeyUnusable
+
+# Owner may read and write; nobody else may do anything.
+OWNER_ONLY = 0o600
+
+
+def make_key() -> ec.EllipticCurvePrivateKey:
+    """Make an ECDSA P-256 key, the algorithm of every certificate issued here (RFC 5480, 2.1.1.1)."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def save_key(path: Path, key: ec.EllipticCurvePrivateKey, passphrase: bytes | None = None) -> None:
+    """Write a key as PKCS#8 PEM, mode 0600 from its first byte on, encrypted if a passphrase is given.
+
+    The file appears whole or not at all; an older file of that name is replaced.
+    """
+    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    write_whole(path, pem, OWNER_ONLY)
+
+
+def load_key(path: Path, passphrase: bytes | None = None) -> ec.EllipticCurvePrivateKey:
+    """Read a key that ``save_key`` wrote.
+
+    Raises:
+        KeyUnusable: missing, readable by others, not a P-256 key, or the passphrase does not open it.
+    """
+    if not path.exists():
+        raise KeyUnusable(f"私钥文件不存在:{path}", f"the key file does not exist: {path}", path=str(path))
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise KeyUnusable(
+            f"私钥文件 {path} 的权限为 {mode:04o},应为 0600;请执行 chmod 600,并视该密钥为可能泄露。",
+            f"key file {path} has mode {mode:04o}, expected 0600; chmod 600 it and consider the key exposed",
+            path=str(path),
+        )
+    pem = path.read_bytes()
+    # A passphrase is for the installation; a key that was saved without one opens without one.
+    secret = passphrase if b"ENCRYPTED" in pem else None
+    try:
+        key = serialization.load_pem_private_key(pem, secret)
+    except (ValueError, TypeError) as error:
+        raise KeyUnusable(
+            f"私钥文件 {path} 无法打开:{error};请检查口令。",
+            f"key file {path} cannot be opened: {error}; check the passphrase",
+            path=str(path),
+        ) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise KeyUnusable(
+            f"私钥文件 {path} 不是 ECDSA P-256 密钥。", f"key file {path} is not an ECDSA P-256 key", path=str(path)
+        )
+    return key
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part: write beside it, sync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,170 @@
+"""Revocation: lists are built, read and asked here. The answer is always one of three: good, revoked, unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from certs.errors import CrlUnusable
+
+
+class Status(StrEnum):
+    """The three answers. Unknown is not good: who decides on it must say so."""
+
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+
+
+# RFC 5280, 5.3.1; removeFromCRL belongs to delta lists, and "unspecified" SHOULD be left out.
+REASONS = {
+    "unspecified": x509.ReasonFlags.unspecified,
+    "key_compromise": x509.ReasonFlags.key_compromise,
+    "ca_compromise": x509.ReasonFlags.ca_compromise,
+    "affiliation_changed": x509.ReasonFlags.affiliation_changed,
+    "superseded": x509.ReasonFlags.superseded,
+    "cessation_of_operation": x509.ReasonFlags.cessation_of_operation,
+    "certificate_hold": x509.ReasonFlags.certificate_hold,
+    "privilege_withdrawn": x509.ReasonFlags.privilege_withdrawn,
+}
+# A suspension is the one reason that can be taken back.
+HOLD = "certificate_hold"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known about a certificate and about who holds it.
+
+    Attributes:
+        status: of the certificate.
+        reason: key of ``REASONS`` when revoked; what is missing when unknown.
+        since: when it was revoked, UTC.
+        holder: status of the system or person it names: ``active``, or any other word for not active.
+    """
+
+    status: Status
+    reason: str = ""
+    since: datetime | None = None
+    holder: str = "unknown"
+
+
+class RevocationSource(Protocol):
+    """Whoever can say how a certificate stands."""
+
+    def standing(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Standing:
+        """How the certificate, whose signature by ``issuer`` is already proven, stands now."""
+        ...
+
+
+@dataclass(frozen=True)
+class CrlEntry:
+    """One revoked certificate on a list."""
+
+    serial: int
+    revoked_at: datetime
+    reason: str = "unspecified"
+
+
+def build_crl(
+    issuer: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey,
+    entries: Iterable[CrlEntry],
+    number: int,
+    this_update: datetime,
+    next_update: datetime,
+) -> x509.CertificateRevocationList:
+    """Make a full list, version 2 (RFC 5280, 5.1), with its number and its issuer's key identifier.
+
+    Args:
+        number: larger than that of every earlier list of this issuer (RFC 5280, 5.2.3).
+        next_update: by when the next list comes; afterwards this one answers nothing.
+    """
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.subject)
+        .last_update(this_update)
+        .next_update(next_update)
+        .add_extension(_key_identifier(issuer), critical=False)
+        .add_extension(x509.CRLNumber(number), critical=False)
+    )
+    for entry in entries:
+        revoked = x509.RevokedCertificateBuilder().serial_number(entry.serial).revocation_date(entry.revoked_at)
+        if entry.reason != "unspecified":
+            revoked = revoked.add_extension(x509.CRLReason(REASONS[entry.reason]), critical=False)
+        builder = builder.add_revoked_certificate(revoked.build())
+    return builder.sign(key, hashes.SHA256())
+
+
+def parse_crl(content: bytes, issuer: x509.Certificate) -> x509.CertificateRevocationList:
+    """Read a list, PEM or DER, and make sure that the issuer signed it.
+
+    Raises:
+        CrlUnusable: not a list, of another issuer, signature wrong, or critical extensions not understood
+            (RFC 5280, 5.2: such a list MUST NOT be used to tell the status of certificates).
+    """
+    try:
+        is_pem = content.lstrip().startswith(b"-----BEGIN")
+        crl = (x509.load_pem_x509_crl if is_pem else x509.load_der_x509_crl)(content)
+        is_signed = crl.issuer == issuer.subject and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # the stub leaves out key kinds that sign nothing; they raise TypeError
+        critical = [extension.oid.dotted_string for extension in crl.extensions if extension.critical]
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+        raise CrlUnusable(f"吊销列表无法读取:{error}。", f"the revocation list cannot be read: {error}") from error
+    if not is_signed:
+        raise CrlUnusable(
+            f"吊销列表不是由 {issuer.subject.rfc4514_string()} 签发的。",
+            f"the revocation list was not signed by {issuer.subject.rfc4514_string()}",
+        )
+    if critical:
+        raise CrlUnusable(
+            f"吊销列表含未知的关键扩展 {critical}。", f"the revocation list has unknown critical extensions {critical}"
+        )
+    return crl
+
+
+@dataclass(frozen=True)
+class CrlSource:
+    """Answers from a revocation list; for authorities that are trusted by file.
+
+    Attributes:
+        crl: as ``parse_crl`` gave it.
+        issuer: whose list it is.
+        holder: the status of a certificate's holder, which no list knows.
+    """
+
+    crl: x509.CertificateRevocationList
+    issuer: x509.Certificate
+    holder: Callable[[x509.Certificate], str]
+
+    def standing(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Standing:
+        """Good when a current list of the same issuer does not name it; unknown when there is no such list."""
+        if issuer != self.issuer:
+            return Standing(Status.UNKNOWN, f"no list of {issuer.subject.rfc4514_string()}")
+        begins, ends = self.crl.last_update_utc, self.crl.next_update_utc
+        if ends is None or not begins <= now <= ends:
+            return Standing(Status.UNKNOWN, f"the list was for {begins:%Y-%m-%d %H:%M} to {ends or '?'}")
+        revoked = self.crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
+        if revoked is None:
+            return Standing(Status.GOOD, holder=self.holder(certificate))
+        return Standing(Status.REVOKED, reason_of(revoked), revoked.revocation_date_utc)
+
+
+def reason_of(revoked: x509.RevokedCertificate) -> str:
+    """The reason on an entry, as a key of ``REASONS``; an entry without one says ``unspecified`` (RFC 5280, 5.3.1)."""
+    try:
+        flag = revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return "unspecified"
+    return next((name for name, known in REASONS.items() if known is flag), flag.value)
+
+
+def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)

@@ -1,0 +1,96 @@
+"""Trust: which authorities are believed, read from one PEM file. Not who they vouch for; that is ``verify``."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.x509.verification import Store
+
+from certs.errors import AuthorityMissing
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The authorities this gateway believes.
+
+    An intermediate is believed only when it is in the file: taking it out of the file is how it
+    is revoked, and a path through one that a client brings along is not even tried.
+
+    Attributes:
+        roots: self-signed anchors.
+        intermediates: authorities between a root and an end entity.
+    """
+
+    roots: tuple[x509.Certificate, ...]
+    intermediates: tuple[x509.Certificate, ...] = ()
+
+    @cached_property
+    def store(self) -> Store:
+        """The anchors as the path validation wants them."""
+        return Store(list(self.roots))
+
+    @cached_property
+    def memory(self) -> dict[bytes, object]:
+        """What ``verify`` remembers about certificates under exactly this trust; gone when the file changes."""
+        return {}
+
+
+def read_trust(path: Path) -> Trust:
+    """Read a PEM file of authorities; who signed itself is an anchor.
+
+    Raises:
+        AuthorityMissing: no such file, nothing readable in it, or no self-signed certificate among them.
+    """
+    try:
+        found = x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise _no_anchor(path, str(error)) from error
+    roots = tuple(c for c in found if c.issuer == c.subject)
+    if not roots:
+        raise _no_anchor(path, "no self-signed certificate")
+    return Trust(roots, tuple(c for c in found if c not in roots))
+
+
+class TrustFile:
+    """A trust file that is read again when it changed, so that a new authority needs no restart.
+
+    Safe to share between threads. A replacement that cannot be read is reported by ``current``
+    as an error: trust is never a guess.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._read: tuple[tuple[int, int, int], Trust] | None = None
+
+    def current(self) -> Trust:
+        """The authorities the file names now.
+
+        Raises:
+            AuthorityMissing: as ``read_trust``.
+        """
+        with self._lock:
+            stamp = file_stamp(self._path)
+            if self._read is None or self._read[0] != stamp:
+                self._read = (stamp, read_trust(self._path))
+            return self._read[1]
+
+
+def file_stamp(path: Path) -> tuple[int, int, int]:
+    """What tells one state of a file from another: inode, size, nanosecond of change; zeros if it is missing."""
+    if not path.exists():
+        return (0, 0, 0)
+    status = path.stat()
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _no_anchor(path: Path, problem: str) -> AuthorityMissing:
+    return AuthorityMissing(
+        f"信任文件 {path} 不可用:{problem};请先执行 xinqiao init,或放入受信任的根证书。",
+        f"trust file {path} is unusable: {problem}; run xinqiao init first, or put a trusted root into it",
+        path=str(path),
+    )

@@ -1,0 +1,224 @@
+"""Verification of a presented certificate. What must hold, in this order, and who fails it how:
+
+1. time        now lies within the certificate's validity          OutsideValidity
+2. chain       a path of valid signatures leads to a trusted root   ChainBroken
+3. profile     every certificate of the path keeps every rule        ProfileViolated
+4. revocation  the source says good; revoked and *unknown* fail      Revoked, RevocationUnknown
+5. identity    it names exactly one system or person                 NoIdentity
+6. active      that system or person is active today                 NotActive
+
+``cryptography`` builds the path (2) and takes no revocation input: it accepts a revoked certificate,
+so 4 is ours. 1 and 3 depend on nothing but the certificate, the trust and the clock; 4 and 6 are asked anew on
+every request, so that they act on open connections. What the caller MUST do: prove that the peer holds
+the private key, which the TLS handshake has done when the bytes come from ``peer_chain``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, VerificationError
+
+from certs.checks import Place, violations, xinqiao_uris
+from certs.errors import (
+    ChainBroken,
+    Malformed,
+    Missing,
+    NoIdentity,
+    NotActive,
+    OutsideValidity,
+    ProfileViolated,
+    RevocationUnknown,
+    Revoked,
+)
+from certs.names import Name, PersonName, SystemName, parse_uri
+from certs.revocation import RevocationSource, Status
+from certs.trust import Trust
+
+# Root, issuing authority, and one more for agencies that run their own below a trusted root.
+MAX_AUTHORITIES = 3
+
+# Certificates whose steps 1 to 3 are remembered; a few kilobytes each.
+MAX_REMEMBERED = 4096
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who speaks on this connection, as the certificate proved it.
+
+    Attributes:
+        urn: ``urn:xinqiao:<agency>:<system>`` or ``urn:xinqiao:person:<name>``; the actor of audit entries.
+        agency: of the system, or of an agency administrator; empty for other people.
+        system: of the agency; empty for people.
+        person: empty for systems.
+        duty: one of ``certs.names.DUTIES``; empty for systems.
+        serial: of the certificate, 40 lower-case hexadecimal digits.
+        fingerprint: SHA-256 of the certificate, lower-case hexadecimal.
+        not_after: when the certificate ends, UTC.
+    """
+
+    urn: str
+    agency: str
+    system: str
+    person: str
+    duty: str
+    serial: str
+    fingerprint: str
+    not_after: datetime
+
+    @property
+    def is_person(self) -> bool:
+        """Whether a person speaks, not a system."""
+        return bool(self.person)
+
+
+def verify(chain_der: Sequence[bytes], trust: Trust, revocation: RevocationSource, now: datetime) -> Identity:
+    """Say who presented this certificate, or refuse it.
+
+    Args:
+        chain_der: DER certificates, the end entity first; what follows it is not used: see ``Trust``.
+        now: UTC, aware.
+
+    Raises:
+        NotTrusted: one subclass per step above, ``Missing`` for no certificate, ``Malformed`` for unreadable bytes.
+    """
+    if not chain_der:
+        raise Missing
+    proven = _prove_once(chain_der[0], trust, now)
+    holder = _check_revocation(proven.certificate, proven.issuer, revocation, now)
+    name = _read_identity(proven.uris)
+    _check_active(name, holder)
+    return _identity(name, proven.certificate)
+
+
+@dataclass(frozen=True)
+class _Proven:
+    """A certificate that passed steps 1 to 3, and the time during which it passes them again."""
+
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+    uris: tuple[str, ...]
+    begins: datetime
+    ends: datetime
+
+
+def _prove_once(der: bytes, trust: Trust, now: datetime) -> _Proven:
+    """Steps 1 to 3, or what they found earlier for the same bytes, the same trust and a time inside every validity.
+
+    Nothing else goes into these steps, so the memory cannot change an answer; it is most of the
+    cost of a request on an open connection. Refusals are not remembered: strangers cannot fill it.
+    """
+    known = trust.memory.get(der)
+    if isinstance(known, _Proven) and known.begins <= now <= known.ends:
+        return known
+    proven = _prove(der, trust, now)
+    if len(trust.memory) >= MAX_REMEMBERED:
+        trust.memory.clear()
+    trust.memory[der] = proven
+    return proven
+
+
+def _prove(der: bytes, trust: Trust, now: datetime) -> _Proven:
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        _check_time(certificate, now)
+        path = _find_path(certificate, trust, now)
+        _check_profiles(path, now)
+        uris = tuple(xinqiao_uris(certificate))
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise Malformed(str(error)) from error
+    begins, ends = max(c.not_valid_before_utc for c in path), min(c.not_valid_after_utc for c in path)
+    return _Proven(certificate, path[1], uris, begins, ends)
+
+
+def _check_time(certificate: x509.Certificate, now: datetime) -> None:
+    """(1) RFC 5280, 4.1.2.5. Before the chain, so that an expired certificate is told so and not called untrusted."""
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if not begin <= now <= end:
+        raise OutsideValidity(begin, end, now)
+
+
+def _find_path(certificate: x509.Certificate, trust: Trust, now: datetime) -> list[x509.Certificate]:
+    """(2) RFC 5280, 6.1: names, signatures, name constraints, every authority's own time and constraints.
+
+    The end entity's extensions are left to step 3, which is stricter and says which rule was broken.
+
+    Returns:
+        the path, end entity first, root last.
+    """
+    verifier = (
+        PolicyBuilder()
+        .time(now)
+        .store(trust.store)
+        .max_chain_depth(MAX_AUTHORITIES)
+        .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all())
+        .build_client_verifier()
+    )
+    try:
+        path = verifier.verify(certificate, list(trust.intermediates)).chain
+    except VerificationError as error:
+        raise ChainBroken(certificate.issuer.rfc4514_string(), str(error)) from error
+    if len(path) < 2:
+        # An authority of ours presented as if it were a system's certificate is its own path.
+        raise ChainBroken(certificate.issuer.rfc4514_string(), "a trust anchor is not an end entity")
+    return path
+
+
+def _check_profiles(path: Sequence[x509.Certificate], now: datetime) -> None:
+    """(3) Every rule of ``certs/checks.py`` for every certificate of the path."""
+    for depth, certificate in enumerate(path):
+        place = Place(now, authorities_below=depth - 1 if depth else None)
+        if broken := violations(certificate, place):
+            raise ProfileViolated(certificate.subject.rfc4514_string(), broken)
+
+
+def _check_revocation(
+    certificate: x509.Certificate, issuer: x509.Certificate, revocation: RevocationSource, now: datetime
+) -> str:
+    """(4) Three answers; only good passes. Gives the holder's status, which the same question answered."""
+    standing = revocation.standing(certificate, issuer, now)
+    serial = serial_text(certificate.serial_number)
+    if standing.status is Status.REVOKED:
+        raise Revoked(serial, standing.reason, standing.since)
+    if standing.status is not Status.GOOD:
+        raise RevocationUnknown(serial, standing.reason)
+    return standing.holder
+
+
+def _read_identity(uris: Sequence[str]) -> Name:
+    """(5) Exactly one name, in exactly the spelling that issuing writes."""
+    if len(uris) != 1:
+        raise NoIdentity(uris)
+    try:
+        return parse_uri(uris[0])
+    except ValueError as error:
+        raise NoIdentity(uris) from error
+
+
+def _check_active(name: Name, holder: str) -> None:
+    """(6) A good certificate of a suspended system, or of one nobody registered, opens nothing."""
+    if holder != "active":
+        raise NotActive(name.urn, holder)
+
+
+def _identity(name: Name, certificate: x509.Certificate) -> Identity:
+    return Identity(
+        urn=name.urn,
+        agency=name.agency,
+        system=name.system if isinstance(name, SystemName) else "",
+        person=name.person if isinstance(name, PersonName) else "",
+        duty=name.duty if isinstance(name, PersonName) else "",
+        serial=serial_text(certificate.serial_number),
+        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        not_after=certificate.not_valid_after_utc,
+    )
+
+
+def serial_text(serial: int) -> str:
+    """A serial number as it is written everywhere here: 40 lower-case hexadecimal digits (20 octets)."""
+    return f"{serial:040x}"
