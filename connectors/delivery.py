@@ -48,6 +48,7 @@ class Delivery:
         origin: who or what brought it: ``pull:<endpoint>``, ``drop:<folder>``, ``upload:<system urn>``, ``cli``.
         received_at: UTC.
         cursor: value to continue from once this delivery has landed (``changes`` sources), else None.
+        is_partial: single rows out of a delivery (corrected, replayed): never a snapshot of everything.
     """
 
     source: str
@@ -55,6 +56,7 @@ class Delivery:
     origin: str
     received_at: datetime
     cursor: str | None = None
+    is_partial: bool = False
 
     @property
     def digest(self) -> str:

@@ -45,9 +45,7 @@ def resolve_frame(conn: Connection, frame: pl.DataFrame, contract: Contract) -> 
     """The same for a frame that has ``_row`` and the subject fields of the record type."""
     subject = contract.subject
     own = pl.col(subject.uscc) if subject.uscc else pl.lit(None, pl.String)
-    frame = frame.with_columns(
-        own.alias(ENTITY), pl.when(own.is_not_null()).then(pl.lit("uscc")).alias(ENTITY_BY)
-    )
+    frame = frame.with_columns(own.alias(ENTITY), pl.when(own.is_not_null()).then(pl.lit("uscc")).alias(ENTITY_BY))
     for step in (_by_crosswalk, _by_name):
         open_rows = frame.filter(pl.col(ENTITY).is_null())
         if open_rows.is_empty():
@@ -80,9 +78,7 @@ def _by_crosswalk(conn: Connection, rows: pl.DataFrame, contract: Contract) -> p
         "organisation": subject.organisation_code,
         "customs": subject.customs_code,
     }
-    votes = [
-        _votes(conn, rows.select("_row", code=name).drop_nulls(), kind) for kind, name in kinds.items() if name
-    ]
+    votes = [_votes(conn, rows.select("_row", code=name).drop_nulls(), kind) for kind, name in kinds.items() if name]
     if subject.taxpayer_no:
         votes.append(_taxpayer_votes(rows.select("_row", code=subject.taxpayer_no).drop_nulls()))
     if not votes:
@@ -164,9 +160,12 @@ def _lookup(
     rows = [
         tuple(row)
         for start in range(0, len(wanted), _CHUNK)
-        for row in conn.execute(
-            select(table).where(column.in_(wanted[start : start + _CHUNK]), *conditions)
-        )
+        for row in conn.execute(select(table).where(column.in_(wanted[start : start + _CHUNK]), *conditions))
     ]
     schema = {c.name: pl.Int64 if c.type.python_type is int else pl.String for c in table.columns}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def subject_fields(contract: Contract) -> list[str]:
+    """Fields of a record type that say who it is about; what resolution reads."""
+    return [name for name in vars(contract.subject).values() if name]

@@ -89,7 +89,9 @@ def _executemany(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
 
 def _copy(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
     binary = [c.name for c in table.columns if isinstance(c.type, LargeBinary) and c.name in frame.columns]
-    text = frame.with_columns([pl.concat_str(pl.lit("\\x"), pl.col(name).bin.encode("hex")).alias(name) for name in binary])
+    text = frame.with_columns(
+        [pl.concat_str(pl.lit("\\x"), pl.col(name).bin.encode("hex")).alias(name) for name in binary]
+    )
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, NULL '\\N')").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
     )

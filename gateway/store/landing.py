@@ -231,7 +231,10 @@ def _write_versions(
     conn.execute(
         update(positions)
         .where(positions.c.record_type == position.record_type)
-        .values(last_seq=func.coalesce(select(func.max(versions.c.seq)).scalar_subquery(), 0), last_landed_at=position.landed_at)
+        .values(
+            last_seq=func.coalesce(select(func.max(versions.c.seq)).scalar_subquery(), 0),
+            last_landed_at=position.landed_at,
+        )
     )
 
 

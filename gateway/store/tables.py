@@ -47,6 +47,7 @@ deliveries = Table(
     Column("received_at", INSTANT, nullable=False),
     Column("cursor", String(200), comment="where the next pull of a changes source continues"),
     Column("status", String(12), nullable=False, comment="received, landed, repeated, refused"),
+    Column("kind", String(12), nullable=False, comment="delivery, replay or link"),
     Column("replay_of", String(40), comment="delivery whose quarantined rows this one lands"),
     Column("landed_at", INSTANT),
     Column("receipt", JSON, comment="counts, positions, roots, findings; or the problem, when refused"),
@@ -67,7 +68,9 @@ rejections = Table(
     Column("part", Text, nullable=False),
     Column("line", BigInteger, nullable=False, comment="line or worksheet row inside the part, from 1"),
     Column("form", String(80), nullable=False),
-    Column("sealed", LargeBinary, nullable=False, comment="the row as sent and as mapped, encrypted: it may be personal"),
+    Column(
+        "sealed", LargeBinary, nullable=False, comment="the row as sent and as mapped, encrypted: it may be personal"
+    ),
     Column("faults", JSON, nullable=False, comment="every fault: field, heading, rule, zh, en, candidates"),
     Column("status", String(12), nullable=False, comment="open, corrected, replayed, dismissed"),
     Column("settled_by", String(200)),

@@ -1,0 +1,270 @@
+"""The registry of certificates: every act on one is a row changed and an audit entry, in one transaction.
+
+What a certificate looks like and whether it holds is ``certs``' business; publishing the state is
+``gateway/certificates_publish.py``'s. ``RegistrySource`` is asked on every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, insert, select, update
+
+from certs.authority import Authority, Issued, issue, issue_server
+from certs.names import PERSON, PREFIX, Name, PersonName, SystemName
+from certs.revocation import HOLD, REASONS, Standing, Status
+from certs.verify import serial_text
+from connectors.errors import Refused
+from gateway.audit import append
+from gateway.certificates_tables import certificates, people, systems
+from gateway.clock import instant, parse_instant
+
+GOOD, SUSPENDED, REVOKED = "good", "suspended", "revoked"
+ACTIVE = "active"
+
+
+def register(conn: Connection, name: Name, title: str, actor: str, now: datetime) -> None:
+    """Enter a system or a person who may hold certificates; active at once.
+
+    Raises:
+        Refused: it is registered already.
+    """
+    if holder_status(conn, name.urn) is not None:
+        raise Refused(f"{name.urn} 已登记。", f"{name.urn} is registered already", urn=name.urn)
+    row = {"urn": name.urn, "agency": name.agency, "title": title, "status": ACTIVE, "created_at": instant(now)}
+    extra = {"system": name.system} if isinstance(name, SystemName) else {"duty": name.duty}
+    conn.execute(insert(_holders(name.urn)).values(**row, **extra))
+    append(conn, "holder.registered", actor, {"urn": name.uri, "title": title}, now)
+
+
+def suspend_holder(conn: Connection, urn: str, actor: str, now: datetime) -> None:
+    """Close the door to a system or person, whatever certificates it holds; from its next request on."""
+    _set_holder(conn, urn, SUSPENDED, actor, now)
+
+
+def resume_holder(conn: Connection, urn: str, actor: str, now: datetime) -> None:
+    """Open the door again to a suspended system or person."""
+    _set_holder(conn, urn, ACTIVE, actor, now)
+
+
+def holder_status(conn: Connection, urn: str) -> str | None:
+    """``active`` or ``suspended``; None if nobody of that name is registered."""
+    table = _holders(urn)
+    return conn.scalar(select(table.c.status).where(table.c.urn == urn))
+
+
+def issue_certificate(
+    conn: Connection,
+    authority: Authority,
+    name: Name,
+    actor: str,
+    now: datetime,
+    csr: x509.CertificateSigningRequest | None = None,
+    lifetime: timedelta | None = None,
+) -> Issued:
+    """Issue a client certificate to a registered, active system or person and enter it in the registry.
+
+    Earlier certificates of the same holder stay good, so that it can change over without a gap.
+
+    Raises:
+        Refused: the holder is not registered or not active, or is registered with another duty.
+        certs.errors.RequestRefused: the CSR is not acceptable.
+    """
+    status = holder_status(conn, name.urn)
+    if status != ACTIVE:
+        raise Refused(
+            f"{name.urn} 未登记或已暂停(状态 {status}),不能签发证书。",
+            f"{name.urn} is not registered or suspended (status {status}), no certificate is issued",
+            urn=name.urn,
+            status=status,
+        )
+    if isinstance(name, PersonName):
+        _demand_same_duty(conn, name)
+    issued = issue(authority, name, now, csr, lifetime)
+    record(conn, issued, "system" if isinstance(name, SystemName) else "person", name.urn, actor, now)
+    return issued
+
+
+def issue_server_certificate(
+    conn: Connection,
+    authority: Authority,
+    hosts: Sequence[str],
+    actor: str,
+    now: datetime,
+    csr: x509.CertificateSigningRequest | None = None,
+    lifetime: timedelta | None = None,
+) -> Issued:
+    """Issue a server certificate for the hosts and enter it in the registry."""
+    issued = issue_server(authority, hosts, now, csr, lifetime)
+    record(conn, issued, "server", hosts[0], actor, now)
+    return issued
+
+
+def record(conn: Connection, issued: Issued, profile: str, urn: str, actor: str, now: datetime) -> None:
+    """Enter an issued certificate; a certificate that is not entered is refused as unknown."""
+    certificate = issued.certificate
+    serial = serial_text(certificate.serial_number)
+    conn.execute(
+        insert(certificates).values(
+            serial=serial,
+            fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+            issuer_key_id=key_id(issued.issuer),
+            profile=profile,
+            urn=urn,
+            subject=certificate.subject.rfc4514_string(),
+            not_before=instant(certificate.not_valid_before_utc),
+            not_after=instant(certificate.not_valid_after_utc),
+            status=GOOD,
+            reason="",
+            status_at=instant(now),
+            issued_by=actor,
+            issued_at=instant(now),
+            pem=certificate.public_bytes(Encoding.PEM).decode(),
+        )
+    )
+    append(conn, "certificate.issued", actor, {"serial": serial, "profile": profile, "urn": urn}, now)
+
+
+def revoke(conn: Connection, serial: str, reason: str, actor: str, now: datetime) -> None:
+    """Revoke a certificate for good; it is refused from the holder's next request on.
+
+    Args:
+        reason: a key of ``certs.revocation.REASONS`` other than ``certificate_hold``.
+
+    Raises:
+        Refused: unknown serial or reason, or revoked already.
+    """
+    if reason not in REASONS or reason == HOLD:
+        known = sorted(set(REASONS) - {HOLD})
+        raise Refused(f"吊销原因应为 {known} 之一,实为 {reason!r}。", f"expected a reason of {known}, got {reason!r}")
+    _change(conn, serial, (GOOD, SUSPENDED), REVOKED, reason, actor, now)
+
+
+def suspend(conn: Connection, serial: str, actor: str, now: datetime) -> None:
+    """Suspend a good certificate (certificateHold), until it is lifted or revoked.
+
+    Raises:
+        Refused: unknown serial, or not good now.
+    """
+    _change(conn, serial, (GOOD,), SUSPENDED, HOLD, actor, now)
+
+
+def lift(conn: Connection, serial: str, actor: str, now: datetime) -> None:
+    """Make a suspended certificate good again.
+
+    Raises:
+        Refused: unknown serial, or not suspended.
+    """
+    _change(conn, serial, (SUSPENDED,), GOOD, "", actor, now)
+
+
+def certificate_row(conn: Connection, serial: str) -> RowMapping | None:
+    """One certificate as the registry knows it; columns of ``certificates_tables.certificates``."""
+    return conn.execute(select(certificates).where(certificates.c.serial == serial)).mappings().one_or_none()
+
+
+def certificate_rows(conn: Connection, urn: str | None = None) -> Sequence[RowMapping]:
+    """Every certificate, or those of one holder, the newest first."""
+    chosen = select(certificates).order_by(certificates.c.issued_at.desc(), certificates.c.serial)
+    if urn is not None:
+        chosen = chosen.where(certificates.c.urn == urn)
+    return conn.execute(chosen).mappings().all()
+
+
+@dataclass(frozen=True)
+class RegistrySource:
+    """Answers from the registry, by one query on primary keys; made anew for every request's connection.
+
+    Attributes:
+        conn: of the request; nothing is remembered between requests, so an act counts at once.
+    """
+
+    conn: Connection
+
+    def standing(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Standing:
+        """How it stands. Unknown when the registry has another certificate, or none, under the serial."""
+        found = self.by_serial(serial_text(certificate.serial_number))
+        if found is None or found[0] != certificate.fingerprint(hashes.SHA256()).hex():
+            return Standing(Status.UNKNOWN, "not in the registry")
+        return found[1]
+
+    def by_serial(self, serial: str) -> tuple[str, Standing] | None:
+        """Fingerprint and standing of what is registered under a serial."""
+        row = self.conn.execute(_STANDING, {"serial": serial}).one_or_none()
+        if row is None:
+            return None
+        holder = row.holder or "unregistered"
+        if row.status == GOOD:
+            return row.fingerprint, Standing(Status.GOOD, holder=holder)
+        return row.fingerprint, Standing(Status.REVOKED, row.reason, parse_instant(row.status_at), holder)
+
+
+def key_id(authority: x509.Certificate) -> str:
+    """The subject key identifier of an authority, lower-case hexadecimal."""
+    return authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
+
+
+def _standing_query() -> Select[tuple[str, str, str, str, str | None]]:
+    holder = func.coalesce(systems.c.status, people.c.status).label("holder")
+    c = certificates.c
+    joined = certificates.outerjoin(systems, systems.c.urn == c.urn).outerjoin(people, people.c.urn == c.urn)
+    return (
+        select(c.fingerprint, c.status, c.reason, c.status_at, holder)
+        .select_from(joined)
+        .where(c.serial == bindparam("serial"))
+    )
+
+
+_STANDING = _standing_query()
+
+
+def _change(
+    conn: Connection, serial: str, allowed: Sequence[str], status: str, reason: str, actor: str, now: datetime
+) -> None:
+    # The condition stands in the UPDATE, so that of two people at once only one succeeds.
+    changed = conn.execute(
+        update(certificates)
+        .where(certificates.c.serial == serial, certificates.c.status.in_(allowed))
+        .values(status=status, reason=reason, status_at=instant(now))
+    )
+    if changed.rowcount != 1:
+        row = certificate_row(conn, serial)
+        got = row["status"] if row else "unknown"
+        raise Refused(
+            f"证书 {serial} 当前为 {got},应为 {list(allowed)} 之一。",
+            f"certificate {serial} is {got}, expected one of {list(allowed)}",
+            serial=serial,
+            status=got,
+        )
+    append(conn, f"certificate.{_ACTS[status]}", actor, {"serial": serial, "reason": reason}, now)
+
+
+_ACTS = {REVOKED: "revoked", SUSPENDED: "suspended", GOOD: "lifted"}
+
+
+def _set_holder(conn: Connection, urn: str, status: str, actor: str, now: datetime) -> None:
+    table = _holders(urn)
+    changed = conn.execute(update(table).where(table.c.urn == urn, table.c.status != status).values(status=status))
+    if changed.rowcount != 1:
+        got = holder_status(conn, urn) or "unregistered"
+        raise Refused(f"{urn} 当前为 {got},无需变更。", f"{urn} is {got} already or unknown", urn=urn, status=got)
+    append(conn, "holder.suspended" if status == SUSPENDED else "holder.resumed", actor, {"urn": urn}, now)
+
+
+def _demand_same_duty(conn: Connection, name: PersonName) -> None:
+    row = conn.execute(select(people.c.duty, people.c.agency).where(people.c.urn == name.urn)).one()
+    if (row.duty, row.agency) != (name.duty, name.agency):
+        raise Refused(
+            f"{name.urn} 登记的职责为 {row.duty},不能签发 {name.duty} 证书;三员职责不得兼任。",
+            f"{name.urn} is registered as {row.duty}, not as {name.duty}; duties are kept apart",
+            urn=name.urn,
+        )
+
+
+def _holders(urn: str) -> Table:
+    return people if urn.startswith(f"{PREFIX}{PERSON}:") else systems

@@ -1,0 +1,138 @@
+"""What the world is told about certificates: the revocation list, OCSP answers, and the files of an installation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Connection, delete, insert, select
+
+from certs import ocsp
+from certs.authority import Authority, Files, create, open_authority
+from certs.keys import save_key, write_whole
+from certs.revocation import CrlEntry, Standing, Status, build_crl
+from certs.verify import serial_text
+from gateway.certificates import GOOD, RegistrySource, issue_server_certificate, key_id
+from gateway.certificates_tables import certificates, revocation_lists
+from gateway.clock import instant, parse_instant
+from gateway.settings import Settings
+from gateway.store import Store
+
+CRL_LIFETIME = timedelta(days=7)
+# RFC 5280, 3.3: an entry stays until it was on one list made after the certificate ended.
+KEPT_AFTER_END = CRL_LIFETIME
+
+DEFAULT_HOSTS = ("127.0.0.1", "localhost")
+
+
+def pki_files(settings: Settings) -> Files:
+    """Where the certificate files of an installation lie."""
+    return Files(settings.home / "pki")
+
+
+def prepare(
+    store: Store, now: datetime, actor: str, hosts: Sequence[str] = DEFAULT_HOSTS, passphrase: bytes | None = None
+) -> Authority:
+    """Make what a new installation needs: the authority, the gateway's own certificate, the first list.
+
+    What exists already is left as it is, so it may be called again.
+    """
+    files = pki_files(store.settings)
+    exists = files.root.exists()
+    authority = open_authority(files.home, passphrase) if exists else create(files.home, now, passphrase=passphrase)
+    if not files.gateway.exists():
+        renew_gateway(store, authority, hosts, actor, now)
+    with store.read() as conn:
+        listed = latest_crl(conn, authority)
+    if listed is None or not files.crl.exists():
+        publish_crl(store, authority, now)
+    return authority
+
+
+def renew_gateway(store: Store, authority: Authority, hosts: Sequence[str], actor: str, now: datetime) -> None:
+    """Give the gateway's server a new key and certificate; a running gateway takes them up by itself."""
+    files = pki_files(store.settings)
+    with store.write() as conn:
+        issued = issue_server_certificate(conn, authority, hosts, actor, now)
+    if issued.key is None:
+        raise AssertionError("a key is made when no CSR is given")
+    save_key(files.gateway_key, issued.key)
+    write_whole(files.gateway, issued.pem)
+
+
+def publish_crl(store: Store, authority: Authority, now: datetime) -> x509.CertificateRevocationList:
+    """Make the next list, keep it in the store, and write the files after it is durable."""
+    with store.write() as conn:
+        crl = next_crl(conn, authority, now)
+    files = pki_files(store.settings)
+    write_whole(files.crl, crl.public_bytes(Encoding.PEM))
+    write_whole(files.crl.with_name("issuing.crl"), crl.public_bytes(Encoding.DER))
+    return crl
+
+
+def next_crl(conn: Connection, authority: Authority, now: datetime) -> x509.CertificateRevocationList:
+    """Make the next list of the authority from the registry and keep it in place of the one before.
+
+    It covers ``CRL_LIFETIME`` from ``now``; its number is one more than that of the list before.
+    """
+    issuer = key_id(authority.certificate)
+    this = now.replace(microsecond=0)
+    before = conn.scalar(select(revocation_lists.c.number).where(revocation_lists.c.issuer_key_id == issuer))
+    number = (before or 0) + 1
+    crl = build_crl(
+        authority.certificate, authority.key, _entries(conn, issuer, now), number, this, this + CRL_LIFETIME
+    )
+    conn.execute(delete(revocation_lists).where(revocation_lists.c.issuer_key_id == issuer))
+    conn.execute(
+        insert(revocation_lists).values(
+            issuer_key_id=issuer,
+            number=number,
+            this_update=instant(this),
+            next_update=instant(this + CRL_LIFETIME),
+            der=crl.public_bytes(Encoding.DER),
+        )
+    )
+    return crl
+
+
+def latest_crl(conn: Connection, authority: Authority) -> bytes | None:
+    """The newest list of the authority, DER (application/pkix-crl, RFC 5280, 4.2.1.13); None before the first."""
+    issuer = key_id(authority.certificate)
+    return conn.scalar(select(revocation_lists.c.der).where(revocation_lists.c.issuer_key_id == issuer))
+
+
+def crl_is_due(conn: Connection, authority: Authority, now: datetime) -> bool:
+    """Whether half of the newest list's time is over, so that a new one should be published."""
+    issuer = key_id(authority.certificate)
+    ends = conn.scalar(select(revocation_lists.c.next_update).where(revocation_lists.c.issuer_key_id == issuer))
+    return ends is None or parse_instant(ends) - now < CRL_LIFETIME / 2
+
+
+def ocsp_answer(conn: Connection, authority: Authority, request: bytes, now: datetime) -> bytes:
+    """Answer an OCSP request (application/ocsp-request → application/ocsp-response) from the registry."""
+    ours = key_id(authority.certificate)
+
+    def standing(serial: int) -> Standing:
+        row = conn.execute(
+            select(certificates.c.serial).where(
+                certificates.c.serial == serial_text(serial), certificates.c.issuer_key_id == ours
+            )
+        ).one_or_none()
+        found = RegistrySource(conn).by_serial(row.serial) if row else None
+        return found[1] if found else Standing(Status.UNKNOWN)
+
+    return ocsp.respond(request, authority.certificate, authority.key, standing, now.replace(microsecond=0))
+
+
+def _entries(conn: Connection, issuer_key_id: str, now: datetime) -> list[CrlEntry]:
+    c = certificates.c
+    rows = conn.execute(
+        select(c.serial, c.status_at, c.reason)
+        .where(c.issuer_key_id == issuer_key_id, c.status != GOOD, c.not_after > instant(now - KEPT_AFTER_END))
+        .order_by(c.serial)
+    )
+    return [
+        CrlEntry(int(row.serial, 16), parse_instant(row.status_at).replace(microsecond=0), row.reason) for row in rows
+    ]

@@ -1,0 +1,171 @@
+"""The register of deliveries: received, landed, repeated or refused. Bytes first, then meaning."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from connectors.delivery import Delivery, Part
+from connectors.errors import Refused
+from connectors.spec import SourceSpec
+from gateway.audit.log import append
+from gateway.clock import instant, parse_instant
+from gateway.store.tables import deliveries
+
+DELIVERY, REPLAY, LINK = "delivery", "replay", "link"
+
+
+def register(
+    conn: Connection,
+    delivery: Delivery,
+    spec: SourceSpec,
+    home: Path,
+    kind: str = DELIVERY,
+    replay_of: str | None = None,
+) -> str:
+    """Write down that a delivery has been received; its bytes are kept already.
+
+    Args:
+        kind: ``delivery``; ``replay`` for rows out of quarantine; ``link`` for records that found their entity.
+        replay_of: the delivery whose rows are landed again.
+
+    Returns:
+        the delivery's id: time of receipt and a random part, so ids sort by time.
+    """
+    delivery_id = f"{delivery.received_at:%Y%m%dT%H%M%S}-{secrets.token_hex(5)}"
+    conn.execute(
+        insert(deliveries).values(
+            id=delivery_id,
+            source=delivery.source,
+            record_type=spec.record_type,
+            digest=delivery.digest,
+            parts=[
+                {
+                    "name": part.name,
+                    "media_type": part.media_type,
+                    "path": part.path.relative_to(home).as_posix(),
+                    "digest": part.digest,
+                    "size": part.size,
+                }
+                for part in delivery.parts
+            ],
+            origin=delivery.origin,
+            received_at=instant(delivery.received_at),
+            cursor=delivery.cursor,
+            status="received",
+            kind=kind,
+            replay_of=replay_of,
+        )
+    )
+    return delivery_id
+
+
+def load(conn: Connection, delivery_id: str, home: Path) -> Delivery:
+    """A delivery as it was registered.
+
+    Raises:
+        Refused: there is none with this id.
+    """
+    row = row_of(conn, delivery_id)
+    return Delivery(
+        source=row.source,
+        parts=tuple(Part(p["name"], p["media_type"], home / p["path"], p["digest"], p["size"]) for p in row.parts),
+        origin=row.origin,
+        received_at=parse_instant(row.received_at),
+        cursor=row.cursor,
+        is_partial=row.kind != DELIVERY,
+    )
+
+
+def row_of(conn: Connection, delivery_id: str) -> Row[Any]:
+    """The row of the register.
+
+    Raises:
+        Refused: there is none with this id.
+    """
+    row = conn.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
+    if row is None:
+        raise Refused(
+            f"没有编号为 {delivery_id} 的交付；可用 xinqiao deliveries 查看",
+            f"no delivery {delivery_id!r}; `xinqiao deliveries` lists them",
+            delivery_id=delivery_id,
+        )
+    return row
+
+
+def original_of(conn: Connection, delivery_id: str, digest: str, spec: SourceSpec) -> Row[Any] | None:
+    """The landed delivery that this one repeats byte for byte, or None.
+
+    Changes said twice say nothing new, whenever they were said. A snapshot repeats only what the
+    source said *last*: going back to an older state is news.
+    """
+    landed = (
+        select(deliveries)
+        .where(
+            deliveries.c.source == spec.source,
+            deliveries.c.status == "landed",
+            deliveries.c.id != delivery_id,
+            deliveries.c.kind == DELIVERY,
+        )
+        .order_by(deliveries.c.landed_at.desc(), deliveries.c.id.desc())
+        .limit(1)
+    )
+    if spec.delivery == "changes":
+        landed = landed.where(deliveries.c.digest == digest)
+    row = conn.execute(landed).one_or_none()
+    return row if row is not None and row.digest == digest else None
+
+
+def last_cursor(conn: Connection, source: str) -> str | None:
+    """Where the next pull of a source continues: the furthest cursor of what has landed.
+
+    The furthest, not the last: a re-run of an old window must not move it back.
+    """
+    landed = (
+        select(deliveries.c.cursor)
+        .where(
+            deliveries.c.source == source,
+            deliveries.c.status.in_(("landed", "repeated")),
+            deliveries.c.cursor.is_not(None),
+        )
+        .order_by(deliveries.c.cursor.desc())
+        .limit(1)
+    )
+    return conn.execute(landed).scalar()
+
+
+def unfinished(conn: Connection, source: str) -> Sequence[str]:
+    """Ids of deliveries that were received and never landed: a task was killed in between."""
+    return (
+        conn.execute(
+            select(deliveries.c.id)
+            .where(deliveries.c.source == source, deliveries.c.status == "received", deliveries.c.kind == DELIVERY)
+            .order_by(deliveries.c.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def settle(
+    conn: Connection, delivery_id: str, status: str, receipt: dict[str, object], at: datetime, entry: int
+) -> None:
+    """Write down how a delivery ended: landed, repeated or refused, with its receipt or the problem."""
+    conn.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery_id)
+        .values(status=status, receipt=receipt, landed_at=instant(at), audit_entry=entry)
+    )
+
+
+def note_repeat(conn: Connection, delivery_id: str, original_id: str, at: datetime) -> None:
+    """Write down that a delivery said, byte for byte, what another one had said before."""
+    row = row_of(conn, delivery_id)
+    facts = {"delivery_id": delivery_id, "original": original_id, "source": row.source, "digest": row.digest}
+    entry = append(conn, action="delivery.repeated", actor=row.origin, at=at, facts=facts)
+    settle(conn, delivery_id, "repeated", {"delivery_id": delivery_id, "original": original_id}, at, entry)

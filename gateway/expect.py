@@ -1,0 +1,87 @@
+"""Expectations: what a source promises of each delivery, held against it before anything lands."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from connectors.delivery import Finding
+from connectors.errors import ExpectationFailed
+from connectors.spec import SourceSpec
+from gateway.steps import Judged
+from gateway.store.landing import Change
+from schemas.columnar import Contract
+
+
+def check_delivery(judged: Judged, spec: SourceSpec, contract: Contract) -> tuple[Finding, ...]:
+    """Too few rows, or too small a share of good ones, stop the delivery; too many rows are a finding.
+
+    Raises:
+        ExpectationFailed: names what was expected and what came.
+    """
+    expect, rows = spec.expect, judged.received
+    if rows < expect.rows_min:
+        raise ExpectationFailed(
+            f"{spec.source}：本次只有 {rows} 行，约定至少 {expect.rows_min} 行；未入库，原始文件已保留，请核对后重报",
+            f"{spec.source}: {rows} rows, at least {expect.rows_min} expected; nothing landed, the bytes are kept; "
+            "check and deliver again",
+            source=spec.source,
+            expectation="rows.min",
+            expected=expect.rows_min,
+            got=rows,
+        )
+    if rows:
+        for name, zh, least, share in _shares(judged, spec, contract):
+            if share < least:
+                raise _too_small(spec.source, name, zh, least, share)
+    if expect.rows_max is None or rows <= expect.rows_max:
+        return ()
+    return (
+        Finding(
+            "rows.more_than_expected",
+            None,
+            rows,
+            None,
+            f"本次 {rows} 行，多于约定的 {expect.rows_max} 行",
+            f"{rows} rows, more than the {expect.rows_max} expected",
+        ),
+    )
+
+
+def check_withdrawals(change: Change, spec: SourceSpec) -> None:
+    """An empty or half-empty snapshot withdraws nothing: checked before the transaction commits.
+
+    Raises:
+        ExpectationFailed: less than ``keeps`` of the records standing before would stand after.
+    """
+    stood = change.unchanged + change.changed + change.withdrawn
+    if spec.delivery != "snapshot" or not stood:
+        return
+    kept = 1 - change.withdrawn / stood
+    if kept < spec.expect.keeps:
+        raise _too_small(spec.source, "keeps", "现有记录仍在快照中的比例", spec.expect.keeps, kept)
+
+
+def _shares(judged: Judged, spec: SourceSpec, contract: Contract) -> list[tuple[str, str, float, float]]:
+    frame, expect = judged.mapped.frame, spec.expect
+    shares = [("accepted", "合格行比例", expect.accepted, judged.accepted_rows / judged.received)]
+    uscc = contract.subject.uscc
+    if uscc in frame.columns:
+        sent = frame.filter(pl.col(uscc).is_not_null()).height
+        bad = judged.faults.filter(pl.col("field") == uscc)["_row"].n_unique()
+        shares.append(("valid_uscc", "统一社会信用代码有效率", expect.valid_uscc, (sent - bad) / sent if sent else 1.0))
+    for field, least in expect.filled.items():
+        filled = frame[field].is_not_null().sum() if field in frame.columns else 0
+        shares.append((f"filled.{field}", f"“{field}”填写率", least, filled / judged.received))
+    return shares
+
+
+def _too_small(source: str, name: str, zh: str, least: float, share: float) -> ExpectationFailed:
+    return ExpectationFailed(
+        f"{source}：{zh}为 {share:.1%}，约定不低于 {least:.1%}；未入库，原始文件已保留，请核对是否漏报、错列或被表格软件改写",
+        f"{source}: {name} is {share:.1%}, at least {least:.1%} expected; nothing landed, the bytes are kept; "
+        "check for missing rows, a moved column or a spreadsheet that rewrote it",
+        source=source,
+        expectation=name,
+        expected=least,
+        got=round(share, 4),
+    )

@@ -1,0 +1,93 @@
+"""Preparing an installation: folders, keys, certificate authority, tables. Without questions, and only what is missing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from certs.authority import Files, create, issue_server, open_authority
+from certs.keys import save_key, write_whole
+from connectors.errors import Refused
+from gateway.audit.keys import create_log_key, vkey_path
+from gateway.audit.log import append, seal
+from gateway.clock import instant
+from gateway.resolve import ENTITIES
+from gateway.sealing import create_seal_key, seal_key_path
+from gateway.settings import Settings
+from gateway.store import Store, open_store
+from gateway.store.tables import all_tables, positions
+from gateway.store.views import create_views
+from schemas.records import RECORD_TYPES
+
+_FOLDERS = ("received", "deliveries", "keys", "pki", "log", "secrets", "drop")
+_NO_CONNECTIONS = "# How each endpoint is reached; see docs/sources.md.\nendpoints: {}\n"
+
+
+def initialise(settings: Settings, now: datetime) -> bool:
+    """Make what an installation needs; what is there stays as it is.
+
+    Returns:
+        True if this was a new installation.
+    """
+    home = settings.home
+    home.mkdir(parents=True, exist_ok=True, mode=0o750)
+    for folder in _FOLDERS:
+        (home / folder).mkdir(exist_ok=True, mode=0o750)
+    is_new = not seal_key_path(home).exists()
+    if is_new:
+        create_seal_key(seal_key_path(home))
+    if not vkey_path(settings).exists():
+        create_log_key(settings)
+    if not (home / "connections.yml").exists():
+        write_whole(home / "connections.yml", _NO_CONNECTIONS.encode())
+    _prepare_certificates(settings, now)
+    store = open_store(settings)
+    try:
+        _prepare_tables(store, now)
+        if is_new:
+            with store.write() as conn:
+                append(conn, action="home.initialised", actor="cli", at=now, facts={"log_origin": settings.log_origin})
+        seal(store, now)
+    finally:
+        store.close()
+    return is_new
+
+
+def open_home(settings: Settings) -> Store:
+    """Open an installation that has been initialised.
+
+    Raises:
+        Refused: it has not.
+    """
+    if not seal_key_path(settings.home).exists():
+        raise Refused(
+            f"{settings.home} 尚未初始化；请先运行 xinqiao init",
+            f"{settings.home} has not been initialised; run `xinqiao init` first",
+            home=str(settings.home),
+        )
+    return open_store(settings)
+
+
+def _prepare_certificates(settings: Settings, now: datetime) -> None:
+    files = Files(settings.home / "pki")
+    if not files.issuing.exists():
+        create(files.home, now)
+    if not files.gateway.exists():
+        hosts = dict.fromkeys([settings.host, "127.0.0.1", "localhost"])
+        issued = issue_server(open_authority(files.home), list(hosts), now)
+        if issued.key is None:
+            raise ValueError("issue_server made a certificate without a key although no CSR was given")
+        save_key(files.gateway_key, issued.key)
+        write_whole(files.gateway, issued.pem())
+
+
+def _prepare_tables(store: Store, now: datetime) -> None:
+    with store.write() as conn:
+        all_tables().create_all(conn)
+        create_views(conn)
+        known = set(conn.execute(select(positions.c.record_type)).scalars())
+        missing = [name for name in (*RECORD_TYPES, ENTITIES) if name not in known]
+        if missing:
+            rows = [{"record_type": name, "last_seq": 0, "last_landed_at": instant(now)} for name in missing]
+            conn.execute(positions.insert(), rows)

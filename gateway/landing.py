@@ -1,0 +1,78 @@
+"""Landing one resolved delivery: versions, entity tables and the two Merkle roots of its audit entry."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy import Connection
+
+from connectors.spec import SourceSpec
+from gateway.audit.roots import root, version_leaf_hashes
+from gateway.entities import learn
+from gateway.expect import check_withdrawals
+from gateway.judge import RECORD_KEY, seen_keys
+from gateway.sealing import load_sealer
+from gateway.staging import stage
+from gateway.steps import Landed, Resolved
+from gateway.store import Store
+from gateway.store.landing import Position, land, landed_versions
+from schemas.columnar import contract
+
+
+def land_resolved(
+    conn: Connection,
+    store: Store,
+    position: Position,
+    resolved: Resolved,
+    spec: SourceSpec,
+    delivery_id: str,
+) -> Landed:
+    """Land the rows inside the caller's transaction.
+
+    Raises:
+        ExpectationFailed: a snapshot would withdraw too much; the caller's transaction must not commit.
+    """
+    rules = contract(spec.record_type)
+    staged = stage(resolved.frame, rules, load_sealer(store.settings.home))
+    # Rows out of quarantine and links are single statements, never a new snapshot of everything.
+    is_snapshot = spec.delivery == "snapshot" and not resolved.judged.mapped.sheet.delivery.is_partial
+    seen = seen_keys(resolved.judged, rules, spec.source) if is_snapshot else None
+    change = land(conn, position, staged, source=spec.source, delivery_id=delivery_id, seen=seen)
+    if is_snapshot:
+        check_withdrawals(change, spec)
+    versions = landed_versions(conn, spec.record_type, delivery_id)
+    fresh = resolved.frame.join(versions.filter(pl.col("op") == "put"), on=RECORD_KEY, how="semi")
+    learn(conn, rules, fresh, spec.authority, position.landed_at)
+    leaves = staged.filter(pl.col("op") == "put")["content_hash"].to_list()
+    keep_leaves(store.settings.home, delivery_id, leaves)
+    return Landed(
+        new=change.new,
+        changed=change.changed,
+        unchanged=change.unchanged,
+        withdrawn=change.withdrawn,
+        unresolved=staged.filter((pl.col("op") == "put") & pl.col("uscc").is_null()).height,
+        first_seq=change.first_seq,
+        last_seq=change.last_seq,
+        accepted_root=root(leaves).hex(),
+        versions_root=root(version_leaf_hashes(versions)).hex(),
+        landed_at=position.landed_at,
+    )
+
+
+def leaves_path(home: Path, delivery_id: str) -> Path:
+    """Where the content hashes of a delivery's accepted rows lie: 32 bytes each, in row order."""
+    return home / "deliveries" / f"{delivery_id}.leaves"
+
+
+def keep_leaves(home: Path, delivery_id: str, leaves: list[bytes]) -> None:
+    """Write the leaves before the commit that names their root; a file without a commit is harmless."""
+    path = leaves_path(home, delivery_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    with draft.open("wb") as file:
+        file.write(b"".join(leaves))
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,155 @@
+"""Back-filling (回填): records that waited for their entity are linked when it arrives, as new versions."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, select
+
+from connectors.delivery import Delivery
+from connectors.registry import source
+from gateway import deliveries
+from gateway.audit.log import seal
+from gateway.audit.roots import root, version_leaf_hashes
+from gateway.clock import instant
+from gateway.entities import TEACHERS
+from gateway.landing import keep_leaves
+from gateway.receipts import counts, settle
+from gateway.resolve import entity_generation, resolve_frame, subject_fields
+from gateway.steps import ENTITY, ENTITY_BY, Landed
+from gateway.store import Store
+from gateway.store.landing import hold_feed, land, landed_versions
+from gateway.store.tables import facet_columns, versions_table
+from schemas.canonical import canonical_json, leaf_hashes
+from schemas.columnar import contract
+from schemas.records import RECORD_TYPES
+
+_BATCH = 20_000
+
+
+def link_waiting(store: Store, landed_type: str, generation: int, now: datetime) -> int:
+    """Try waiting records again if entities have become known since ``generation``.
+
+    Args:
+        landed_type: record type that has just landed; one that teaches about entities wakes every type.
+
+    Returns:
+        how many records were linked.
+    """
+    with store.read() as conn:
+        if entity_generation(conn) == generation:
+            return 0
+    woken = RECORD_TYPES if landed_type in TEACHERS else [landed_type]
+    return sum(link(store, record_type, now) for record_type in woken)
+
+
+def link(store: Store, record_type: str, now: datetime) -> int:
+    """Link every waiting record of one type whose entity is known by now; returns how many."""
+    linked, after = 0, 0
+    while True:
+        with store.write() as conn:
+            position = hold_feed(conn, record_type, instant(now))
+            waiting = _waiting(conn, record_type, after)
+            if waiting.is_empty():
+                break
+            after = int(waiting["seq"][-1])
+            found = resolve_frame(conn, waiting, contract(record_type)).filter(pl.col(ENTITY).is_not_null())
+            for (name,), rows in found.group_by(["source"], maintain_order=True):
+                linked += _land_links(conn, store, record_type, str(name), rows, position.landed_at, now)
+    if linked:
+        seal(store, now)
+    return linked
+
+
+def _waiting(conn: Connection, record_type: str, after: int) -> pl.DataFrame:
+    versions = versions_table(record_type)
+    facets = [c.name for c in facet_columns(record_type)]
+    names = ["seq", "record_key", "source", "payload", "sealed", *facets]
+    rows = conn.execute(
+        select(*(versions.c[name] for name in names))
+        .where(
+            versions.c.superseded_seq.is_(None),
+            versions.c.uscc.is_(None),
+            versions.c.op == "put",
+            versions.c.seq > after,
+        )
+        .order_by(versions.c.seq)
+        .limit(_BATCH)
+    ).all()
+    rules = contract(record_type)
+    subject = [name for name in subject_fields(rules) if name not in facets]
+    schema: dict[str, Any] = {
+        "_row": pl.UInt32,
+        "seq": pl.Int64,
+        "record_key": pl.Binary,
+        "source": pl.String,
+        "payload": pl.Binary,
+        "sealed": pl.Binary,
+        **rules.facets,
+        **dict.fromkeys(subject, pl.String),
+    }
+    documents = [json.loads(row.payload) for row in rows]
+    return pl.DataFrame(
+        [
+            (number, *row, *(document.get(name) for name in subject))
+            for number, (row, document) in enumerate(zip(rows, documents, strict=True), start=1)
+        ],
+        schema=schema,
+        orient="row",
+    )
+
+
+def _land_links(
+    conn: Connection, store: Store, record_type: str, name: str, rows: pl.DataFrame, landed_at: str, now: datetime
+) -> int:
+    spec = source(name)
+    act = Delivery(source=name, parts=(), origin="link", received_at=now, is_partial=True)
+    delivery_id = deliveries.register(conn, act, spec, store.settings.home, kind=deliveries.LINK)
+    payload = pl.Series(
+        [
+            canonical_json(json.loads(old) | {ENTITY: uscc, ENTITY_BY: by})
+            for old, uscc, by in rows.select("payload", ENTITY, ENTITY_BY).iter_rows()
+        ],
+        dtype=pl.Binary,
+    )
+    staged = rows.select(
+        pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("ord"),
+        "record_key",
+        pl.lit("put").alias("op"),
+        pl.col(ENTITY).alias("uscc"),
+        payload.alias("payload"),
+        "sealed",
+        leaf_hashes(payload).alias("content_hash"),
+        *contract(record_type).facets,
+    )
+    position = hold_feed(conn, record_type, landed_at)
+    change = land(conn, position, staged, source=name, delivery_id=delivery_id)
+    versions = landed_versions(conn, record_type, delivery_id)
+    leaves = staged["content_hash"].to_list()
+    keep_leaves(store.settings.home, delivery_id, leaves)
+    landed = Landed(
+        new=change.new,
+        changed=change.changed,
+        unchanged=change.unchanged,
+        withdrawn=0,
+        unresolved=0,
+        first_seq=change.first_seq,
+        last_seq=change.last_seq,
+        accepted_root=root(leaves).hex(),
+        versions_root=root(version_leaf_hashes(versions)).hex(),
+        landed_at=position.landed_at,
+    )
+    facts = {
+        "delivery_id": delivery_id,
+        "source": name,
+        "record_type": record_type,
+        "received": staged.height,
+        "accepted": staged.height,
+        "rejected": 0,
+        **counts(landed),
+    }
+    settle(conn, delivery_id, {**facts, "landed_at": position.landed_at}, facts, actor="link", now=now)
+    return change.changed

@@ -1,0 +1,108 @@
+"""The one way through, as code: receive → decode → map → validate → resolve → land → feed.
+
+There is one pipeline: a delivery of one row and a delivery of a million take these same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from connectors.decode import decode
+from connectors.delivery import Delivery, Mapped
+from connectors.errors import ExpectationFailed, SourceChanged, Undecodable
+from connectors.mapping import map_sheet
+from connectors.spec import SourceSpec
+from gateway import deliveries, quarantine
+from gateway.audit.log import seal
+from gateway.clock import instant
+from gateway.expect import check_delivery
+from gateway.judge import judge
+from gateway.landing import land_resolved
+from gateway.linking import link_waiting
+from gateway.receipts import proven, refusal, write_receipt
+from gateway.resolve import resolve
+from gateway.store import Store
+from gateway.store.landing import hold_feed
+from schemas.columnar import contract
+
+STOPPED = (Undecodable, SourceChanged, ExpectationFailed)
+"""What stops a whole delivery: its bytes are kept, the agency is told, nothing is landed."""
+
+
+def receive(store: Store, delivery: Delivery, spec: SourceSpec) -> str:
+    """Register a delivery whose bytes are in the vault; returns its id."""
+    with store.write() as conn:
+        return deliveries.register(conn, delivery, spec, store.settings.home)
+
+
+def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> dict[str, Any]:
+    """Take a registered delivery all the way; the same delivery again gets the original receipt.
+
+    Returns:
+        the receipt, with its proof of inclusion in the audit log; only after the landing is committed.
+
+    Raises:
+        Undecodable, SourceChanged, ExpectationFailed: nothing was landed; the refusal is in the log.
+    """
+    with store.read() as conn:
+        delivery = deliveries.load(conn, delivery_id, store.settings.home)
+        again = deliveries.original_of(conn, delivery_id, delivery.digest, spec)
+    if again is not None:
+        return repeat(store, delivery_id, again.id, now)
+    try:
+        mapped = map_sheet(decode(delivery, spec), spec)
+        return land(store, delivery_id, mapped, spec, now)
+    except STOPPED as error:
+        refusal(store, delivery_id, error, now)
+        raise
+
+
+def land(
+    store: Store,
+    delivery_id: str,
+    mapped: Mapped,
+    spec: SourceSpec,
+    now: datetime,
+    then: Callable[[Connection], None] | None = None,
+) -> dict[str, Any]:
+    """Judge, resolve and land mapped rows in one transaction with their audit entry and their quarantine.
+
+    Args:
+        then: done in the same transaction, after the landing.
+
+    Raises:
+        ExpectationFailed: nothing was landed.
+    """
+    rules = contract(spec.record_type)
+    judged = judge(mapped, rules, spec)
+    is_partial = mapped.sheet.delivery.is_partial
+    findings = () if is_partial else check_delivery(judged, spec, rules)
+    with store.write() as conn:
+        position = hold_feed(conn, spec.record_type, instant(now))
+        # Asked again under the lock: the same bytes may have arrived twice at once.
+        digest = mapped.sheet.delivery.digest
+        again = None if is_partial else deliveries.original_of(conn, delivery_id, digest, spec)
+        if again is None:
+            resolved = resolve(conn, judged, rules)
+            landed = land_resolved(conn, store, position, resolved, spec, delivery_id)
+            quarantine.keep(conn, store, judged, spec, delivery_id)
+            write_receipt(conn, delivery_id, resolved, landed, spec, (*mapped.findings, *findings), now)
+            if then is not None:
+                then(conn)
+    if again is not None:
+        return repeat(store, delivery_id, again.id, now)
+    seal(store, now)
+    link_waiting(store, spec.record_type, resolved.generation, now)
+    return proven(store, delivery_id)
+
+
+def repeat(store: Store, delivery_id: str, original_id: str, now: datetime) -> dict[str, Any]:
+    """Note that a delivery says nothing new, and give back the original's receipt."""
+    with store.write() as conn:
+        deliveries.note_repeat(conn, delivery_id, original_id, now)
+    seal(store, now)
+    return proven(store, original_id)

@@ -1,0 +1,192 @@
+"""Quarantine: rows with faults, kept exactly as sent, each with every fault, until a person settles them.
+
+Nothing here lands a row; see ``gateway.replay``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, Row, insert, select, update
+
+from connectors.delivery import LINE, PART, ROW
+from connectors.errors import Refused
+from connectors.spec import SourceSpec
+from gateway.audit.log import append
+from gateway.clock import instant
+from gateway.sealing import Sealer, load_sealer
+from gateway.steps import Judged
+from gateway.store import Store
+from gateway.store.tables import rejections
+from schemas.canonical import canonical_json
+from schemas.columnar import contract
+
+OPEN, CORRECTED, REPLAYED, DISMISSED = "open", "corrected", "replayed", "dismissed"
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One quarantined row, opened.
+
+    Attributes:
+        row: its line in the ``rejections`` table.
+        sent: heading -> text as the agency sent it.
+        mapped: shared field -> text as it was mapped, with ``_op``.
+    """
+
+    row: Row[Any]
+    sent: dict[str, str | None]
+    mapped: dict[str, str | None]
+
+
+def keep(conn: Connection, store: Store, judged: Judged, spec: SourceSpec, delivery_id: str) -> None:
+    """Put every faulted row of a delivery into quarantine, in the transaction of its landing."""
+    if judged.faults.is_empty():
+        return
+    sealer = load_sealer(store.settings.home)
+    faults = _faults_by_row(judged, set(contract(spec.record_type).personal))
+    wanted = pl.DataFrame({ROW: sorted(faults)}, schema={ROW: pl.UInt32})
+    sent = wanted.join(judged.mapped.sheet.frame, on=ROW, how="left", maintain_order="left")
+    mapped = wanted.join(judged.mapped.frame, on=ROW, how="left", maintain_order="left").drop(ROW)
+    conn.execute(
+        insert(rejections),
+        [
+            {
+                "delivery_id": delivery_id,
+                "source": spec.source,
+                "record_type": spec.record_type,
+                "row": as_sent[ROW],
+                "part": as_sent[PART],
+                "line": as_sent[LINE],
+                "form": judged.mapped.form,
+                "sealed": _seal(sealer, delivery_id, as_sent, as_mapped),
+                "faults": faults[as_sent[ROW]],
+                "status": OPEN,
+            }
+            for as_sent, as_mapped in zip(sent.iter_rows(named=True), mapped.iter_rows(named=True), strict=True)
+        ],
+    )
+
+
+def _faults_by_row(judged: Judged, personal: set[str]) -> dict[int, list[dict[str, Any]]]:
+    found: dict[int, list[dict[str, Any]]] = {}
+    for fault in judged.faults.sort(ROW, maintain_order=True).iter_rows(named=True):
+        row = fault.pop(ROW)
+        fault["heading"] = judged.mapped.headings.get(fault["field"])
+        if fault["field"] in personal:
+            # The list of faults is read by more people than the row may be.
+            fault |= {
+                "value": None,
+                "zh": f"个人信息字段不符合规则 {fault['rule']}（内容已隐去）；请在原始文件中核对",
+                "en": f"a personal field breaks rule {fault['rule']} (value not shown); check it in the original file",
+                "candidates": [],
+            }
+        found.setdefault(row, []).append(fault)
+    return found
+
+
+def _context(delivery_id: str, row: int) -> bytes:
+    return f"rejection:{delivery_id}:{row}".encode()
+
+
+def _seal(sealer: Sealer, delivery_id: str, sent: dict[str, Any], mapped: dict[str, Any]) -> bytes:
+    headings = {name: value for name, value in sent.items() if name not in (ROW, PART, LINE)}
+    return sealer.seal(canonical_json({"sent": headings, "mapped": mapped}), _context(delivery_id, sent[ROW]))
+
+
+def open_rejection(conn: Connection, store: Store, rejection_id: int) -> Rejection:
+    """One quarantined row with its content.
+
+    Raises:
+        Refused: there is none with this id.
+    """
+    row = conn.execute(select(rejections).where(rejections.c.id == rejection_id)).one_or_none()
+    if row is None:
+        raise Refused(
+            f"隔离区没有编号为 {rejection_id} 的行；可用 xinqiao quarantine 查看",
+            f"no quarantined row {rejection_id}; `xinqiao quarantine` lists them",
+            rejection=rejection_id,
+        )
+    content = json.loads(load_sealer(store.settings.home).open(row.sealed, _context(row.delivery_id, row.row)))
+    return Rejection(row, content.get("sent", {}), content.get("mapped", {}))
+
+
+def listing(
+    conn: Connection,
+    *,
+    delivery_id: str | None = None,
+    source: str | None = None,
+    agency: str | None = None,
+    status: str | None = OPEN,
+    after: int = 0,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """Quarantined rows with every fault, oldest first, without their sealed content.
+
+    Args:
+        after: id to continue from.
+        limit: at most this many.
+    """
+    shown = [c for c in rejections.c if c.name != "sealed"]
+    query = select(*shown).where(rejections.c.id > after).order_by(rejections.c.id).limit(limit)
+    if delivery_id is not None:
+        query = query.where(rejections.c.delivery_id == delivery_id)
+    if source is not None:
+        query = query.where(rejections.c.source == source)
+    if agency is not None:
+        query = query.where(rejections.c.source.startswith(agency + "/", autoescape=True))
+    if status is not None:
+        query = query.where(rejections.c.status == status)
+    return [dict(row._mapping) for row in conn.execute(query)]
+
+
+def settle(
+    conn: Connection,
+    rows: Sequence[int],
+    status: str,
+    *,
+    actor: str,
+    now: datetime,
+    landed_in: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """Close quarantined rows and say so in the audit log.
+
+    Raises:
+        Refused: one of them is no longer open: another person was quicker.
+    """
+    closed = conn.execute(
+        update(rejections)
+        .where(rejections.c.id.in_(rows), rejections.c.status == OPEN)
+        .values(status=status, settled_by=actor, settled_at=instant(now), settled_in=landed_in, reason=reason)
+    ).rowcount
+    if closed != len(rows):
+        raise Refused(
+            f"{len(rows) - closed} 行已由他人处理；请刷新后再试",
+            f"{len(rows) - closed} of the rows have been settled by someone else; reload and try again",
+            rejections=list(rows),
+        )
+    facts: dict[str, Any] = {"rejections": list(rows), "delivery_id": landed_in, "reason": reason}
+    append(
+        conn,
+        action=f"quarantine.{status}",
+        actor=actor,
+        at=now,
+        facts={name: value for name, value in facts.items() if value is not None},
+    )
+
+
+def dismiss(store: Store, rejection_id: int, reason: str, actor: str, now: datetime) -> None:
+    """Close a row without landing it; the reason goes into the log.
+
+    Raises:
+        Refused: no such row, or it is not open.
+    """
+    with store.write() as conn:
+        open_rejection(conn, store, rejection_id)
+        settle(conn, [rejection_id], DISMISSED, actor=actor, now=now, reason=reason)

@@ -1,0 +1,121 @@
+"""Receipts and refusals: what the agency is told, what the audit log says, both from one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection
+
+from connectors.delivery import Finding
+from connectors.errors import XinqiaoError
+from connectors.spec import SourceSpec
+from gateway import deliveries
+from gateway.audit.log import append, inclusion, seal
+from gateway.steps import Landed, Resolved
+from gateway.store import Store
+
+_EXAMPLES = 5
+
+
+def write_receipt(
+    conn: Connection,
+    delivery_id: str,
+    resolved: Resolved,
+    landed: Landed,
+    spec: SourceSpec,
+    findings: Sequence[Finding],
+    now: datetime,
+) -> None:
+    """Write receipt and audit entry in the transaction of the landing."""
+    judged = resolved.judged
+    row = deliveries.row_of(conn, delivery_id)
+    receipt: dict[str, Any] = {
+        "delivery_id": delivery_id,
+        "source": spec.source,
+        "record_type": spec.record_type,
+        "digest": row.digest,
+        "origin": row.origin,
+        "received_at": row.received_at,
+        "landed_at": landed.landed_at,
+        "form": judged.mapped.form,
+        "received": judged.received,
+        "accepted": judged.accepted_rows,
+        "rejected": judged.rejected,
+        "duplicates": judged.duplicates,
+        **counts(landed),
+        "findings": [*map(_finding, findings), *warnings(judged.warnings)],
+    }
+    facts = {name: value for name, value in receipt.items() if name not in ("findings", "landed_at")}
+    settle(conn, delivery_id, receipt, facts, actor=row.origin, now=now)
+
+
+def counts(landed: Landed) -> dict[str, Any]:
+    """The part of a receipt that says what was landed, and where."""
+    return {
+        "new": landed.new,
+        "changed": landed.changed,
+        "unchanged": landed.unchanged,
+        "withdrawn": landed.withdrawn,
+        "unresolved": landed.unresolved,
+        "first_seq": landed.first_seq,
+        "last_seq": landed.last_seq,
+        "accepted_root": landed.accepted_root,
+        "versions_root": landed.versions_root,
+    }
+
+
+def settle(
+    conn: Connection, delivery_id: str, receipt: dict[str, Any], facts: dict[str, Any], *, actor: str, now: datetime
+) -> None:
+    """Put a landed delivery's receipt into the register and its facts into the audit log."""
+    known = {name: value for name, value in facts.items() if value is not None}
+    entry = append(conn, action="delivery.landed", actor=actor, at=now, facts=known)
+    deliveries.settle(conn, delivery_id, "landed", receipt, now, entry)
+
+
+def refusal(store: Store, delivery_id: str, error: XinqiaoError, now: datetime) -> None:
+    """Write down that a delivery was refused whole, and why."""
+    problem = {"code": error.code, "zh": error.zh, "en": error.en, "details": error.details}
+    with store.write() as conn:
+        row = deliveries.row_of(conn, delivery_id)
+        facts = {"delivery_id": delivery_id, "source": row.source, "digest": row.digest, "code": error.code}
+        entry = append(conn, action="delivery.refused", actor=row.origin, at=now, facts=facts)
+        deliveries.settle(conn, delivery_id, "refused", {"delivery_id": delivery_id, "problem": problem}, now, entry)
+    seal(store, now)
+
+
+def proven(store: Store, delivery_id: str) -> dict[str, Any]:
+    """The receipt (or the problem) of a settled delivery, with the proof that the log holds its entry.
+
+    Raises:
+        Refused: there is no such delivery.
+    """
+    with store.read() as conn:
+        row = deliveries.row_of(conn, delivery_id)
+    if row.receipt is None:
+        return {"delivery_id": delivery_id, "source": row.source, "status": row.status}
+    return {**row.receipt, "status": row.status, "audit": inclusion(store, row.audit_entry)}
+
+
+def warnings(rows: pl.DataFrame) -> Iterable[dict[str, Any]]:
+    """Warnings of the contract, summed up by rule and field, with the first rows concerned."""
+    if rows.is_empty():
+        return []
+    summed = rows.group_by("rule", "field", maintain_order=True).agg(
+        pl.len().alias("count"), pl.col("_row").head(_EXAMPLES).alias("rows"), pl.col("zh", "en").first()
+    )
+    return [{"column": row.pop("field"), **row} for row in summed.iter_rows(named=True)]
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "column": finding.column,
+        "count": finding.count,
+        "example": finding.example,
+        "zh": finding.zh,
+        "en": finding.en,
+    }

@@ -1,0 +1,162 @@
+"""Landing what was set aside: corrected rows, rows whose mapping was mended, deliveries refused whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, select
+
+from connectors.decode import decode
+from connectors.delivery import LINE, PART, ROW, Delivery, Mapped, Sheet
+from connectors.errors import Refused
+from connectors.mapping import map_sheet
+from connectors.registry import source
+from connectors.vault import Vault
+from gateway import deliveries, pipeline, quarantine
+from gateway.judge import judge
+from gateway.quarantine import CORRECTED, OPEN, REPLAYED
+from gateway.store import Store
+from gateway.store.tables import rejections
+from schemas.canonical import canonical_json
+from schemas.columnar import contract
+
+
+def correct(
+    store: Store, rejection_id: int, values: dict[str, str | None], actor: str, now: datetime
+) -> dict[str, Any]:
+    """Land a quarantined row with some of its values corrected, under the identity it always had.
+
+    Args:
+        values: shared field, or the agency's own heading, -> corrected text; None empties the field.
+
+    Returns:
+        the receipt of the one-row replay.
+
+    Raises:
+        Refused: not open; an unknown field; or the row still has faults, which are in ``details``.
+    """
+    with store.read() as conn:
+        rejection = quarantine.open_rejection(conn, store, rejection_id)
+        original = deliveries.row_of(conn, rejection.row.delivery_id)
+    _demand_open(rejection.row.status, rejection_id)
+    rules = contract(rejection.row.record_type)
+    headings = {fault["heading"]: fault["field"] for fault in rejection.row.faults if fault["heading"]}
+    fields = {headings.get(name, name): value for name, value in values.items()}
+    if unknown := sorted(set(fields) - set(rules.fields)):
+        raise Refused(
+            f"没有字段 {'、'.join(unknown)}；可更正的字段：{'、'.join(rules.fields)}",
+            f"no fields {unknown}; fields that can be corrected: {list(rules.fields)}",
+            fields=unknown,
+        )
+    corrected = {**rejection.mapped, **fields}
+    vault = Vault(store.settings.home, store.settings.max_unpacked_bytes)
+    part = vault.keep(f"rejection-{rejection_id}.json", "application/json", [canonical_json(corrected)])
+    delivery = Delivery(original.source, (part,), f"correction:{actor}", now, is_partial=True)
+    mapped = _one_row(delivery, rejection, corrected)
+    spec = source(original.source)
+    faults = judge(mapped, rules, spec).faults
+    if not faults.is_empty():
+        raise Refused(
+            f"更正后的行仍有 {faults.height} 处不符合要求，未入库",
+            f"the corrected row still has {faults.height} faults; nothing landed",
+            faults=faults.drop(ROW).to_dicts(),
+        )
+    return _land(store, delivery, mapped, original.id, [rejection_id], CORRECTED, actor, now)
+
+
+def replay(store: Store, delivery_id: str, actor: str, now: datetime) -> dict[str, Any]:
+    """Read a delivery's kept bytes again, with the mapping and the rules of today.
+
+    A delivery that was refused whole goes the whole way again. Of a landed one, the quarantined
+    rows that are without fault now are landed; the others stay where they are.
+
+    Returns:
+        the receipt.
+
+    Raises:
+        Refused: nothing of it is waiting, or every waiting row is still faulty.
+        Undecodable, SourceChanged, ExpectationFailed: as at the first time.
+    """
+    with store.read() as conn:
+        row = deliveries.row_of(conn, delivery_id)
+        delivery = deliveries.load(conn, delivery_id, store.settings.home)
+        waiting = _waiting_rows(conn, delivery_id)
+    spec = source(row.source)
+    if row.status in ("refused", "received"):
+        return pipeline.deliver(store, delivery_id, spec, now)
+    if not waiting:
+        raise Refused(
+            f"交付 {delivery_id} 没有待处理的隔离行",
+            f"delivery {delivery_id} has no open quarantined rows",
+            delivery_id=delivery_id,
+        )
+    partial = replace(delivery, is_partial=True, origin=f"replay:{actor}", received_at=now, cursor=None)
+    mapped = map_sheet(decode(partial, spec), spec)
+    mapped = _only(mapped, list(waiting))
+    faulty = judge(mapped, contract(spec.record_type), spec).faults[ROW].unique().to_list()
+    mended = [number for number in waiting if number not in set(faulty)]
+    if not mended:
+        raise Refused(
+            f"{len(waiting)} 行仍不符合要求；请先修改映射或联系报送单位",
+            f"all {len(waiting)} rows are still faulty; mend the mapping or ask the agency",
+            delivery_id=delivery_id,
+        )
+    settled = [waiting[number] for number in mended]
+    return _land(store, partial, _only(mapped, mended), delivery_id, settled, REPLAYED, actor, now)
+
+
+def _waiting_rows(conn: Connection, delivery_id: str) -> dict[int, int]:
+    found = conn.execute(
+        select(rejections.c.row, rejections.c.id).where(
+            rejections.c.delivery_id == delivery_id, rejections.c.status == OPEN
+        )
+    )
+    return {row: rejection_id for row, rejection_id in found}
+
+
+def _demand_open(status: str, rejection_id: int) -> None:
+    if status != OPEN:
+        raise Refused(
+            f"隔离行 {rejection_id} 的状态是“{status}”，不能再更正",
+            f"quarantined row {rejection_id} is {status}; it cannot be corrected any more",
+            rejection=rejection_id,
+        )
+
+
+def _one_row(delivery: Delivery, rejection: quarantine.Rejection, values: dict[str, str | None]) -> Mapped:
+    place = {ROW: rejection.row.row, PART: rejection.row.part, LINE: rejection.row.line}
+    kinds: dict[str, Any] = {ROW: pl.UInt32, PART: pl.String, LINE: pl.UInt32}
+    sent = pl.DataFrame([place | rejection.sent], schema=kinds | dict.fromkeys(rejection.sent, pl.String))
+    frame = pl.DataFrame(
+        [{ROW: rejection.row.row} | values], schema={ROW: pl.UInt32} | dict.fromkeys(values, pl.String)
+    )
+    return Mapped(Sheet(delivery, sent), frame, rejection.row.form)
+
+
+def _only(mapped: Mapped, rows: list[int]) -> Mapped:
+    wanted = pl.col(ROW).is_in(rows)
+    sheet = replace(mapped.sheet, frame=mapped.sheet.frame.filter(wanted))
+    return replace(mapped, sheet=sheet, frame=mapped.frame.filter(wanted))
+
+
+def _land(
+    store: Store,
+    delivery: Delivery,
+    mapped: Mapped,
+    replay_of: str,
+    settled: list[int],
+    status: str,
+    actor: str,
+    now: datetime,
+) -> dict[str, Any]:
+    spec = source(delivery.source)
+    with store.write() as conn:
+        act = deliveries.register(conn, delivery, spec, store.settings.home, deliveries.REPLAY, replay_of)
+
+    def close_rows(conn: Connection) -> None:
+        quarantine.settle(conn, settled, status, actor=actor, now=now, landed_in=act)
+
+    return pipeline.land(store, act, mapped, spec, now, then=close_rows)

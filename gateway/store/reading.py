@@ -1,0 +1,199 @@
+"""Reading versions: current, as of an instant, and as a feed. Stored bytes come out as they lie there.
+
+Nothing here asks whether the caller may: see ``gateway.access``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, false, or_, select
+
+from gateway.store.tables import deliveries, positions, versions_table
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of one record.
+
+    Attributes:
+        seq: position in the feed of its record type.
+        record_type: of the record.
+        record_key: identity of the record, lower-case hex.
+        uscc: entity it belongs to; None while unresolved.
+        version: counted from 1 per record.
+        op: ``put`` or ``withdraw``.
+        payload: the record as canonical JSON, the stored bytes.
+        sealed: its personal fields, encrypted; None if it has none.
+        content_hash: RFC 6962 leaf hash of the payload, hex.
+        source: ``<agency>/<source>``.
+        delivery_id: delivery that landed it.
+        landed_at: instant text.
+        superseded_seq: position of the next version; None if current.
+    """
+
+    seq: int
+    record_type: str
+    record_key: str
+    uscc: str | None
+    version: int
+    op: str
+    payload: bytes
+    sealed: bytes | None
+    content_hash: str
+    source: str
+    delivery_id: str
+    landed_at: str
+    superseded_seq: int | None
+
+
+def records(
+    conn: Connection,
+    record_type: str,
+    uscc: str,
+    *,
+    as_of: str | None = None,
+    region_prefixes: Sequence[str] = (),
+    limit: int = 1000,
+) -> list[Version]:
+    """Records of one type about one entity, oldest position first.
+
+    Args:
+        as_of: instant text; None means now.
+        region_prefixes: only records whose region facet begins with one of them; empty means all.
+        limit: at most this many.
+    """
+    versions = versions_table(record_type)
+    query = (
+        _select(versions)
+        .where(versions.c.uscc == uscc, *_standing(versions, as_of), *_region(versions, region_prefixes))
+        .order_by(versions.c.seq)
+        .limit(limit)
+    )
+    return [_version(record_type, row) for row in conn.execute(query) if row.op == "put"]
+
+
+def entity_picture(
+    conn: Connection, uscc: str, record_types: Iterable[str], *, as_of: str | None = None
+) -> dict[str, list[Version]]:
+    """Everything that stands about one entity: record type -> records; types without any are left out."""
+    found = {name: records(conn, name, uscc, as_of=as_of) for name in record_types}
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def feed_page(
+    conn: Connection,
+    record_type: str,
+    after: int,
+    limit: int,
+    *,
+    region_prefixes: Sequence[str] = (),
+) -> list[Version]:
+    """Versions after a position, in order: keyset, so a page costs the same anywhere.
+
+    Args:
+        after: position of the last version seen; 0 for the beginning.
+        limit: at most this many.
+        region_prefixes: see ``records``.
+    """
+    versions = versions_table(record_type)
+    query = (
+        _select(versions)
+        .where(versions.c.seq > after, *_region(versions, region_prefixes))
+        .order_by(versions.c.seq)
+        .limit(limit)
+    )
+    return [_version(record_type, row) for row in conn.execute(query)]
+
+
+def last_position(conn: Connection, record_type: str) -> int:
+    """The newest position of a feed; 0 if nothing has landed."""
+    return conn.execute(select(positions.c.last_seq).where(positions.c.record_type == record_type)).scalar_one()
+
+
+def history(conn: Connection, record_type: str, record_key: str) -> list[Version]:
+    """Every version of one record, first to last."""
+    versions = versions_table(record_type)
+    query = _select(versions).where(versions.c.record_key == bytes.fromhex(record_key)).order_by(versions.c.version)
+    return [_version(record_type, row) for row in conn.execute(query)]
+
+
+def delivery_listing(
+    conn: Connection,
+    *,
+    agency: str | None = None,
+    source: str | None = None,
+    before: str | None = None,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """Deliveries, newest first, each with its receipt or problem.
+
+    Args:
+        before: id to continue below.
+    """
+    query = select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)
+    if agency is not None:
+        query = query.where(deliveries.c.source.startswith(agency + "/", autoescape=True))
+    if source is not None:
+        query = query.where(deliveries.c.source == source)
+    if before is not None:
+        query = query.where(deliveries.c.id < before)
+    return [dict(row._mapping) for row in conn.execute(query)]
+
+
+_COLUMNS = (
+    "seq",
+    "record_key",
+    "uscc",
+    "version",
+    "op",
+    "payload",
+    "sealed",
+    "content_hash",
+    "source",
+    "delivery_id",
+    "landed_at",
+    "superseded_seq",
+)
+
+
+def _select(versions: Table) -> Select[Any]:
+    return select(*(versions.c[name] for name in _COLUMNS))
+
+
+def _standing(versions: Table, as_of: str | None) -> list[ColumnElement[bool]]:
+    if as_of is None:
+        return [versions.c.superseded_seq.is_(None)]
+    newer = versions.alias("newer")
+    replaced = select(newer.c.seq).where(newer.c.seq == versions.c.superseded_seq, newer.c.landed_at <= as_of)
+    return [versions.c.landed_at <= as_of, or_(versions.c.superseded_seq.is_(None), ~replaced.exists())]
+
+
+def _region(versions: Table, prefixes: Sequence[str]) -> list[ColumnElement[bool]]:
+    if not prefixes:
+        return []
+    region = versions.c.get("region_code")
+    if region is None:
+        # A record type without a region cannot be shown to be inside the grant's regions.
+        return [false()]
+    return [or_(*(region.startswith(prefix, autoescape=True) for prefix in prefixes))]
+
+
+def _version(record_type: str, row: Row[Any]) -> Version:
+    return Version(
+        seq=row.seq,
+        record_type=record_type,
+        record_key=row.record_key.hex(),
+        uscc=row.uscc,
+        version=row.version,
+        op=row.op,
+        payload=bytes(row.payload),
+        sealed=None if row.sealed is None else bytes(row.sealed),
+        content_hash=row.content_hash.hex(),
+        source=row.source,
+        delivery_id=row.delivery_id,
+        landed_at=row.landed_at,
+        superseded_seq=row.superseded_seq,
+    )
