@@ -126,7 +126,7 @@ def create(home: Path, now: datetime, name: str = "Xinqiao", passphrase: bytes |
     files = Files(home)
     if files.root.exists() or files.issuing.exists():
         raise AuthorityExists(
-            f"{home} 已有证书机构;如需重建请先移走该目录。",
+            f"{home} 已有证书机构；如需重建请先移走该目录。",
             f"there is an authority at {home} already; move the folder away to make another",
             path=str(home),
         )
@@ -158,7 +158,7 @@ def open_authority(home: Path, passphrase: bytes | None = None) -> Authority:
         issuing = x509.load_pem_x509_certificate(files.issuing.read_bytes())
     except (OSError, ValueError) as error:
         raise AuthorityMissing(
-            f"{home} 没有可用的证书机构:{error};请先执行 xinqiao init。",
+            f"{home} 没有可用的证书机构：{error}；请先执行 xinqiao init。",
             f"no usable authority at {home}: {error}; run xinqiao init first",
             path=str(home),
         ) from error
@@ -218,7 +218,7 @@ def read_csr(content: bytes) -> x509.CertificateSigningRequest:
     try:
         return (x509.load_pem_x509_csr if is_pem else x509.load_der_x509_csr)(content)
     except ValueError as error:
-        raise RequestRefused(f"证书请求无法读取:{error}。", f"the CSR cannot be read: {error}") from error
+        raise RequestRefused(f"证书请求无法读取：{error}。", f"the CSR cannot be read: {error}") from error
 
 
 def sign_certificate(
@@ -275,7 +275,7 @@ def _issue(
     )
     # The same rule that would refuse it at the door; nobody should be given what cannot be used.
     if weak := key_strength(certificate, Place(now)):
-        raise RequestRefused(f"{weak.zh}({weak.clause})。", f"{weak.en} ({weak.clause})")
+        raise RequestRefused(f"{weak.zh}（{weak.clause}）。", f"{weak.en} ({weak.clause})")
     return Issued(certificate, authority.certificate, key)
 
 
@@ -286,10 +286,10 @@ def _requested_key(csr: x509.CertificateSigningRequest | None) -> CertificatePub
     try:
         is_signed, key = csr.is_signature_valid, csr.public_key()
     except (ValueError, InvalidSignature, UnsupportedAlgorithm) as error:
-        raise RequestRefused(f"证书请求的密钥不可用:{error}。", f"the CSR's key is unusable: {error}") from error
+        raise RequestRefused(f"证书请求的密钥不可用：{error}。", f"the CSR's key is unusable: {error}") from error
     if not is_signed:
         raise RequestRefused(
-            "证书请求的签名不成立,无法证明申请者持有私钥。",
+            "证书请求的签名不成立，无法证明申请者持有私钥。",
             "the CSR's signature does not hold, so nothing proves that the applicant has the private key",
         )
     if csr.signature_algorithm_oid not in SIGNATURE_ALGORITHMS:

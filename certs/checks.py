@@ -85,7 +85,7 @@ def version(certificate: x509.Certificate, place: Place) -> Violation | None:
     if certificate.version is x509.Version.v3:
         return None
     got = certificate.version.name
-    return Violation("version", "RFC 5280, 4.1.2.1", f"版本应为 v3,实为 {got}", f"expected version v3, got {got}")
+    return Violation("version", "RFC 5280, 4.1.2.1", f"版本应为 v3，实为 {got}", f"expected version v3, got {got}")
 
 
 def validity(certificate: x509.Certificate, place: Place) -> Violation | None:
@@ -96,7 +96,7 @@ def validity(certificate: x509.Certificate, place: Place) -> Violation | None:
     return Violation(
         "validity",
         "RFC 5280, 4.1.2.5",
-        f"有效期为 {begin:%Y-%m-%d %H:%M:%S} 至 {end:%Y-%m-%d %H:%M:%S} UTC,当前 {place.now:%Y-%m-%d %H:%M:%S}",
+        f"有效期为 {begin:%Y-%m-%d %H:%M:%S} 至 {end:%Y-%m-%d %H:%M:%S} UTC，当前 {place.now:%Y-%m-%d %H:%M:%S}",
         f"valid {begin:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC, now {place.now:%Y-%m-%d %H:%M:%S}",
     )
 
@@ -113,7 +113,7 @@ def serial_number(certificate: x509.Certificate, place: Place) -> Violation | No
     return Violation(
         "serial_number",
         "RFC 5280, 4.1.2.2",
-        f"序列号应为 {MIN_SERIAL_BITS} 至 159 位的正整数,实为 {serial.bit_length()} 位",
+        f"序列号应为 {MIN_SERIAL_BITS} 至 159 位的正整数，实为 {serial.bit_length()} 位",
         f"expected a positive serial of {MIN_SERIAL_BITS} to 159 bits, got {serial.bit_length()} bits",
     )
 
@@ -126,7 +126,7 @@ def signature_algorithm(certificate: x509.Certificate, place: Place) -> Violatio
     return Violation(
         "signature_algorithm",
         "RFC 5280, 4.1.1.2",
-        f"签名算法 {oid._name}({oid.dotted_string})不被接受",
+        f"签名算法 {oid._name}（{oid.dotted_string}）不被接受",
         f"signature algorithm {oid._name} ({oid.dotted_string}) is not accepted",
     )
 
@@ -150,7 +150,7 @@ def key_strength(certificate: x509.Certificate, place: Place) -> Violation | Non
     return Violation(
         "key_strength",
         "RFC 9325, 4.5",
-        f"密钥强度不足:应为 RSA {MIN_RSA_BITS} 位以上或 {CURVES} 曲线,实为 {got}",
+        f"密钥强度不足：应为 RSA {MIN_RSA_BITS} 位以上或 {CURVES} 曲线，实为 {got}",
         f"key too weak: expected RSA of {MIN_RSA_BITS} bits or a curve of {CURVES}, got {got}",
     )
 
@@ -163,7 +163,7 @@ def basic_constraints(certificate: x509.Certificate, place: Place) -> Violation 
         return None
     expected, got = ("CA:TRUE, critical" if place.is_authority else "CA:FALSE"), f"CA:{str(is_authority).upper()}"
     return Violation(
-        "basic_constraints", "RFC 5280, 4.2.1.9", f"应为 {expected},实为 {got}", f"expected {expected}, got {got}"
+        "basic_constraints", "RFC 5280, 4.2.1.9", f"应为 {expected}，实为 {got}", f"expected {expected}, got {got}"
     )
 
 
@@ -177,7 +177,7 @@ def path_length(certificate: x509.Certificate, place: Place) -> Violation | None
     return Violation(
         "path_length",
         "RFC 5280, 4.2.1.9",
-        f"其下最多 {limit} 级机构,实有 {below} 级",
+        f"其下最多 {limit} 级机构，实有 {below} 级",
         f"at most {limit} authorities may follow, {below} do",
     )
 
@@ -212,7 +212,7 @@ def extended_key_usage(certificate: x509.Certificate, place: Place) -> Violation
     return Violation(
         "extended_key_usage",
         "RFC 5280, 4.2.1.12",
-        f"扩展用途应含 clientAuth,实为 {got}",
+        f"扩展用途应含 clientAuth，实为 {got}",
         f"expected purpose clientAuth, got {got}",
     )
 
@@ -231,7 +231,7 @@ def subject_alternative_name(certificate: x509.Certificate, place: Place) -> Vio
     return Violation(
         "subject_alternative_name",
         "RFC 5280, 4.2.1.6",
-        f"使用者备用名称应恰有一个 {PREFIX}…,实为 {names}",
+        f"使用者备用名称应恰有一个 {PREFIX}…，实为 {names}",
         f"expected exactly one {PREFIX}... in the subject alternative name, got {names}",
     )
 

@@ -75,7 +75,7 @@ class Missing(NotTrusted):
 
     def __init__(self) -> None:
         super().__init__(
-            "此地址需要客户端证书,连接未出示证书;请用贵单位系统的证书重新连接。",
+            "此地址需要客户端证书，连接未出示证书；请用贵单位系统的证书重新连接。",
             "this address needs a client certificate and the connection presented none; "
             "connect again with your system's certificate",
         )
@@ -88,7 +88,7 @@ class Malformed(NotTrusted):
 
     def __init__(self, problem: str) -> None:
         super().__init__(
-            f"证书无法解析:{problem};请重新申请证书。",
+            f"证书无法解析：{problem}；请重新申请证书。",
             f"the certificate cannot be read: {problem}; apply for a new one",
             problem=problem,
         )
@@ -102,8 +102,8 @@ class OutsideValidity(NotTrusted):
     def __init__(self, not_before: datetime, not_after: datetime, now: datetime) -> None:
         state_zh, state_en = ("尚未生效", "not valid yet") if now < not_before else ("已过期", "expired")
         super().__init__(
-            f"证书{state_zh}:有效期 {not_before:%Y-%m-%d %H:%M:%S} 至 {not_after:%Y-%m-%d %H:%M:%S}"
-            f"(UTC),当前 {now:%Y-%m-%d %H:%M:%S};请更换证书或校准时钟。",
+            f"证书{state_zh}：有效期 {not_before:%Y-%m-%d %H:%M:%S} 至 {not_after:%Y-%m-%d %H:%M:%S}"
+            f"（UTC），当前 {now:%Y-%m-%d %H:%M:%S}；请更换证书或校准时钟。",
             f"the certificate is {state_en}: valid {not_before:%Y-%m-%d %H:%M:%S} to {not_after:%Y-%m-%d %H:%M:%S}"
             f" UTC, now {now:%Y-%m-%d %H:%M:%S}; renew it or set the clock",
             not_before=not_before.isoformat(),
@@ -118,7 +118,7 @@ class ChainBroken(NotTrusted):
 
     def __init__(self, issuer: str, problem: str) -> None:
         super().__init__(
-            f"证书不是由受信任的机构签发(签发者 {issuer}):{problem};请使用信桥机构签发的证书。",
+            f"证书不是由受信任的机构签发（签发者 {issuer}):{problem}；请使用信桥机构签发的证书。",
             f"the certificate does not lead to a trusted authority (issuer {issuer}): {problem}; "
             "use one issued by an authority this gateway trusts",
             issuer=issuer,
@@ -134,7 +134,7 @@ class ProfileViolated(NotTrusted):
     def __init__(self, subject: str, violations: Sequence[Violation]) -> None:
         self.violations = tuple(violations)
         super().__init__(
-            f"证书 {subject} 不符合规范:" + ";".join(f"[{v.rule}] {v.zh}({v.clause})" for v in violations) + "。",
+            f"证书 {subject} 不符合规范：" + "；".join(f"[{v.rule}] {v.zh}（{v.clause}）" for v in violations) + "。",
             f"certificate {subject} breaks its profile: "
             + "; ".join(f"[{v.rule}] {v.en} ({v.clause})" for v in violations),
             subject=subject,
@@ -150,7 +150,7 @@ class Revoked(NotTrusted):
     def __init__(self, serial: str, reason: str, since: datetime | None) -> None:
         when = f"{since:%Y-%m-%d %H:%M:%S} UTC" if since else "?"
         super().__init__(
-            f"证书 {serial} 已于 {when} 被吊销或暂停(原因 {reason});请联系网关安全管理员。",
+            f"证书 {serial} 已于 {when} 被吊销或暂停（原因 {reason}）；请联系网关安全管理员。",
             f"certificate {serial} was revoked or suspended at {when} (reason {reason}); "
             "ask the gateway's security administrator",
             serial=serial,
@@ -165,7 +165,7 @@ class RevocationUnknown(NotTrusted):
 
     def __init__(self, serial: str, problem: str) -> None:
         super().__init__(
-            f"无法确认证书 {serial} 是否已被吊销:{problem};按规定拒绝,请联系网关安全管理员。",
+            f"无法确认证书 {serial} 是否已被吊销：{problem}；按规定拒绝，请联系网关安全管理员。",
             f"whether certificate {serial} is revoked is unknown: {problem}; refused, "
             "ask the gateway's security administrator",
             serial=serial,
@@ -180,7 +180,7 @@ class NoIdentity(NotTrusted):
 
     def __init__(self, found: Sequence[str]) -> None:
         super().__init__(
-            f"证书未标明信桥系统身份:应恰有一个 urn:xinqiao:<机构>:<系统>,实为 {list(found)};请重新申请证书。",
+            f"证书未标明信桥系统身份：应恰有一个 urn:xinqiao:<机构>:<系统>，实为 {list(found)}；请重新申请证书。",
             f"the certificate names no system: expected exactly one urn:xinqiao:<agency>:<system>, got {list(found)}; "
             "apply for a new one",
             found=list(found),
@@ -194,7 +194,7 @@ class NotActive(NotTrusted):
 
     def __init__(self, urn: str, status: str) -> None:
         super().__init__(
-            f"{urn} 当前状态为 {status},不能访问;请联系网关安全管理员。",
+            f"{urn} 当前状态为 {status}，不能访问；请联系网关安全管理员。",
             f"{urn} is {status} and may not enter; ask the gateway's security administrator",
             urn=urn,
             status=status,

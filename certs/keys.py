@@ -37,11 +37,11 @@ def load_key(path: Path, passphrase: bytes | None = None) -> ec.EllipticCurvePri
         KeyUnusable: missing, readable by others, not a P-256 key, or the passphrase does not open it.
     """
     if not path.exists():
-        raise KeyUnusable(f"私钥文件不存在:{path}", f"the key file does not exist: {path}", path=str(path))
+        raise KeyUnusable(f"私钥文件不存在：{path}", f"the key file does not exist: {path}", path=str(path))
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise KeyUnusable(
-            f"私钥文件 {path} 的权限为 {mode:04o},应为 0600;请执行 chmod 600,并视该密钥为可能泄露。",
+            f"私钥文件 {path} 的权限为 {mode:04o}，应为 0600；请执行 chmod 600，并视该密钥为可能泄露。",
             f"key file {path} has mode {mode:04o}, expected 0600; chmod 600 it and consider the key exposed",
             path=str(path),
         )
@@ -52,7 +52,7 @@ def load_key(path: Path, passphrase: bytes | None = None) -> ec.EllipticCurvePri
         key = serialization.load_pem_private_key(pem, secret)
     except (ValueError, TypeError) as error:
         raise KeyUnusable(
-            f"私钥文件 {path} 无法打开:{error};请检查口令。",
+            f"私钥文件 {path} 无法打开：{error}；请检查口令。",
             f"key file {path} cannot be opened: {error}; check the passphrase",
             path=str(path),
         ) from error
@@ -73,7 +73,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        Path(beside).replace(path)
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise

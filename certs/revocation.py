@@ -116,7 +116,7 @@ def parse_crl(content: bytes, issuer: x509.Certificate) -> x509.CertificateRevoc
         is_signed = crl.issuer == issuer.subject and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # the stub leaves out key kinds that sign nothing; they raise TypeError
         critical = [extension.oid.dotted_string for extension in crl.extensions if extension.critical]
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
-        raise CrlUnusable(f"吊销列表无法读取:{error}。", f"the revocation list cannot be read: {error}") from error
+        raise CrlUnusable(f"吊销列表无法读取：{error}。", f"the revocation list cannot be read: {error}") from error
     if not is_signed:
         raise CrlUnusable(
             f"吊销列表不是由 {issuer.subject.rfc4514_string()} 签发的。",

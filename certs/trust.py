@@ -90,7 +90,7 @@ def file_stamp(path: Path) -> tuple[int, int, int]:
 
 def _no_anchor(path: Path, problem: str) -> AuthorityMissing:
     return AuthorityMissing(
-        f"信任文件 {path} 不可用:{problem};请先执行 xinqiao init,或放入受信任的根证书。",
+        f"信任文件 {path} 不可用：{problem}；请先执行 xinqiao init，或放入受信任的根证书。",
         f"trust file {path} is unusable: {problem}; run xinqiao init first, or put a trusted root into it",
         path=str(path),
     )

@@ -20,7 +20,7 @@ from certs.names import PERSON, PREFIX, Name, PersonName, SystemName
 from certs.revocation import HOLD, REASONS, Standing, Status
 from certs.verify import serial_text
 from connectors.errors import Refused
-from gateway.audit import append
+from gateway.audit import Action, append
 from gateway.certificates_tables import certificates, people, systems
 from gateway.clock import instant, parse_instant
 
@@ -39,7 +39,8 @@ def register(conn: Connection, name: Name, title: str, actor: str, now: datetime
     row = {"urn": name.urn, "agency": name.agency, "title": title, "status": ACTIVE, "created_at": instant(now)}
     extra = {"system": name.system} if isinstance(name, SystemName) else {"duty": name.duty}
     conn.execute(insert(_holders(name.urn)).values(**row, **extra))
-    append(conn, "holder.registered", actor, {"urn": name.uri, "title": title}, now)
+    action = Action.SYSTEM_REGISTERED if isinstance(name, SystemName) else Action.PERSON_REGISTERED
+    append(conn, action, actor, {"holder": name.uri, "title": title}, now)
 
 
 def suspend_holder(conn: Connection, urn: str, actor: str, now: datetime) -> None:
@@ -78,7 +79,7 @@ def issue_certificate(
     status = holder_status(conn, name.urn)
     if status != ACTIVE:
         raise Refused(
-            f"{name.urn} 未登记或已暂停(状态 {status}),不能签发证书。",
+            f"{name.urn} 未登记或已暂停（状态 {status}），不能签发证书。",
             f"{name.urn} is not registered or suspended (status {status}), no certificate is issued",
             urn=name.urn,
             status=status,
@@ -127,7 +128,7 @@ def record(conn: Connection, issued: Issued, profile: str, urn: str, actor: str,
             pem=certificate.public_bytes(Encoding.PEM).decode(),
         )
     )
-    append(conn, "certificate.issued", actor, {"serial": serial, "profile": profile, "urn": urn}, now)
+    append(conn, Action.CERTIFICATE_ISSUED, actor, {"serial": serial, "profile": profile, "holder": urn}, now)
 
 
 def revoke(conn: Connection, serial: str, reason: str, actor: str, now: datetime) -> None:
@@ -141,7 +142,7 @@ def revoke(conn: Connection, serial: str, reason: str, actor: str, now: datetime
     """
     if reason not in REASONS or reason == HOLD:
         known = sorted(set(REASONS) - {HOLD})
-        raise Refused(f"吊销原因应为 {known} 之一,实为 {reason!r}。", f"expected a reason of {known}, got {reason!r}")
+        raise Refused(f"吊销原因应为 {known} 之一，实为 {reason!r}。", f"expected a reason of {known}, got {reason!r}")
     _change(conn, serial, (GOOD, SUSPENDED), REVOKED, reason, actor, now)
 
 
@@ -236,15 +237,19 @@ def _change(
         row = certificate_row(conn, serial)
         got = row["status"] if row else "unknown"
         raise Refused(
-            f"证书 {serial} 当前为 {got},应为 {list(allowed)} 之一。",
+            f"证书 {serial} 当前为 {got}，应为 {list(allowed)} 之一。",
             f"certificate {serial} is {got}, expected one of {list(allowed)}",
             serial=serial,
             status=got,
         )
-    append(conn, f"certificate.{_ACTS[status]}", actor, {"serial": serial, "reason": reason}, now)
+    append(conn, _ACTS[status], actor, {"serial": serial, "reason": reason}, now)
 
 
-_ACTS = {REVOKED: "revoked", SUSPENDED: "suspended", GOOD: "lifted"}
+_ACTS = {
+    REVOKED: Action.CERTIFICATE_REVOKED,
+    SUSPENDED: Action.CERTIFICATE_SUSPENDED,
+    GOOD: Action.CERTIFICATE_RESUMED,
+}
 
 
 def _set_holder(conn: Connection, urn: str, status: str, actor: str, now: datetime) -> None:
@@ -252,15 +257,23 @@ def _set_holder(conn: Connection, urn: str, status: str, actor: str, now: dateti
     changed = conn.execute(update(table).where(table.c.urn == urn, table.c.status != status).values(status=status))
     if changed.rowcount != 1:
         got = holder_status(conn, urn) or "unregistered"
-        raise Refused(f"{urn} 当前为 {got},无需变更。", f"{urn} is {got} already or unknown", urn=urn, status=got)
-    append(conn, "holder.suspended" if status == SUSPENDED else "holder.resumed", actor, {"urn": urn}, now)
+        raise Refused(f"{urn} 当前为 {got}，无需变更。", f"{urn} is {got} already or unknown", urn=urn, status=got)
+    append(conn, _HOLDER_ACTS[table.name, status], actor, {"holder": urn}, now)
+
+
+_HOLDER_ACTS = {
+    ("systems", SUSPENDED): Action.SYSTEM_SUSPENDED,
+    ("systems", ACTIVE): Action.SYSTEM_RESUMED,
+    ("people", SUSPENDED): Action.PERSON_SUSPENDED,
+    ("people", ACTIVE): Action.PERSON_RESUMED,
+}
 
 
 def _demand_same_duty(conn: Connection, name: PersonName) -> None:
     row = conn.execute(select(people.c.duty, people.c.agency).where(people.c.urn == name.urn)).one()
     if (row.duty, row.agency) != (name.duty, name.agency):
         raise Refused(
-            f"{name.urn} 登记的职责为 {row.duty},不能签发 {name.duty} 证书;三员职责不得兼任。",
+            f"{name.urn} 登记的职责为 {row.duty}，不能签发 {name.duty} 证书；三员职责不得兼任。",
             f"{name.urn} is registered as {row.duty}, not as {name.duty}; duties are kept apart",
             urn=name.urn,
         )

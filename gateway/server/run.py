@@ -1,0 +1,111 @@
+"""Running gunicorn inside this process, with settings instead of a configuration file."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from gunicorn.app.base import BaseApplication
+
+from gateway.certificates_publish import pki_files
+from gateway.server.limits import limit_body
+from gateway.server.tls import ReloadingContext
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+GATEWAY_APP = "gateway.api:create_app"
+
+AppFactory = Callable[[Settings], "WSGIApplication"]
+"""Makes the application from the settings; called once in every worker process, after it began."""
+
+# Longer than what clients and proxies keep an idle connection (60 s), so that they are the ones who end it.
+KEEPALIVE_SECONDS = 75
+GRACEFUL_SECONDS = 10
+
+
+class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn's view of the gateway."""
+
+    def __init__(self, settings: Settings, app_factory: AppFactory, ready: Callable[[str], None]) -> None:
+        self._settings, self._app_factory, self._ready = settings, app_factory, ready
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in _options(self._settings, self._ready).items():
+            self.cfg.set(name, value)
+
+    def load(self) -> WSGIApplication:
+        return limit_body(self._app_factory(self._settings), self._settings.max_body_bytes)
+
+
+def serve(settings: Settings, app_factory: AppFactory, ready: Callable[[str], None] = lambda url: None) -> None:
+    """Serve over TLS until a signal ends it; returns never, gunicorn exits the process.
+
+    Args:
+        app_factory: the application; made in each worker, so that no database connection is shared by a fork.
+        ready: told the address once the port is bound; port 0 has become a real one by then.
+    """
+    # Kept from looking for gunicorn.conf.py and GUNICORN_CMD_ARGS: settings are the only configuration.
+    os.environ.pop("GUNICORN_CMD_ARGS", None)
+    _Application(settings, app_factory, ready).run()
+
+
+def run_foreground(settings: Settings) -> None:
+    """Serve the gateway itself in this process, for ``xinqiao serve``; the address is printed when it is bound."""
+    serve(settings, load_factory(GATEWAY_APP), ready=lambda url: print(url, flush=True))  # noqa: T201 - the answer
+
+
+def load_factory(path: str) -> AppFactory:
+    """The factory at ``module:function``.
+
+    By name, because the API imports this package for ``peer_chain`` and not the other way round.
+    """
+    module, _, name = path.partition(":")
+    factory: AppFactory = getattr(importlib.import_module(module), name)
+    return factory
+
+
+def _options(settings: Settings, ready: Callable[[str], None]) -> dict[str, object]:
+    files = pki_files(settings)
+    context = ReloadingContext(files)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+
+    def ssl_context(conf: object, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        # gunicorn asks for every connection; a context made each time costs half of the handshakes.
+        return context.current()
+
+    def when_ready(arbiter: object) -> None:
+        listener = cast("list[object]", arbiter.LISTENERS)[0]  # type: ignore[attr-defined]  # gunicorn ships no types
+        ready(f"https://{host}:{listener.sock.getsockname()[1]}")  # type: ignore[attr-defined]  # as above
+
+    return {
+        "bind": f"{host}:{settings.port}",
+        "worker_class": "gthread",
+        "workers": settings.workers,
+        "threads": settings.threads,
+        "keepalive": KEEPALIVE_SECONDS,
+        "graceful_timeout": GRACEFUL_SECONDS,
+        "certfile": str(files.gateway),
+        "keyfile": str(files.gateway_key),
+        "ssl_context": ssl_context,
+        "when_ready": when_ready,
+        # It would open a control socket in the user's home, through which anyone of that user commands the server.
+        "control_socket_disable": True,
+        # Nobody in front of this port may speak for someone else: not scheme, not path, not client.
+        "forwarded_allow_ips": "",
+        "errorlog": "-",
+        "loglevel": "warning",
+        "proc_name": "xinqiao",
+    }
+
+
+def report_ready(descriptor: int, url: str) -> None:
+    """Tell a waiting parent process the address, as one JSON line on a pipe, and close the pipe."""
+    with os.fdopen(descriptor, "w", encoding="utf-8") as pipe:
+        pipe.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")

@@ -1,0 +1,85 @@
+"""The TLS context of the gateway: built once, built again when its files changed, never per connection."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from pathlib import Path
+
+import structlog
+
+from certs.authority import Files
+from certs.trust import file_stamp
+
+log = structlog.get_logger(__name__)
+
+# Looking at three files costs microseconds, but not for each of hundreds of handshakes a second.
+LOOK_EVERY_SECONDS = 0.5
+
+
+def build_context(files: Files) -> ssl.SSLContext:
+    """Make the context: TLS 1.2 or newer, a client certificate asked for and, if given, checked against the trust file.
+
+    It is optional here because public pages need none; the application refuses where one is
+    needed, with a reason. No session tickets and no renegotiation: each connection proves its key itself.
+
+    Raises:
+        OSError: a file is missing; ``ssl.SSLError`` when key and certificate do not fit.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # RFC 9325, 4.2.1: for TLS 1.2 only forward-secret, authenticated encryption; TLS 1.3 has its own list.
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.num_tickets = 0
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(cafile=files.trust)
+    context.load_cert_chain(files.gateway, files.gateway_key, password=_no_passphrase)
+    return context
+
+
+class ReloadingContext:
+    """Gives the current context, and a new one after the certificate, key or trust file changed.
+
+    Open connections keep the context they began with. While the files do not fit together, for
+    instance between the renaming of a new key and of its certificate, the context before stays.
+    Safe to share between threads.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._watched: tuple[Path, ...] = (files.gateway, files.gateway_key, files.trust)
+        self._lock = threading.Lock()
+        self._stamp = self._stamps()
+        self._context = build_context(files)
+        self._looked_at = time.monotonic()
+
+    def current(self) -> ssl.SSLContext:
+        """The context for a connection that begins now."""
+        if time.monotonic() - self._looked_at >= LOOK_EVERY_SECONDS:
+            with self._lock:
+                self._look()
+        return self._context
+
+    def _look(self) -> None:
+        self._looked_at = time.monotonic()
+        stamp = self._stamps()
+        if stamp == self._stamp:
+            return
+        try:
+            self._context = build_context(self._files)
+        except (OSError, ValueError) as error:
+            # The stamp stays old, so that the next look tries again.
+            log.warning("tls files unusable, the context before is kept", error=str(error))
+            return
+        self._stamp = stamp
+        log.info("tls context rebuilt", certificate=str(self._files.gateway))
+
+    def _stamps(self) -> tuple[tuple[int, int, int], ...]:
+        return tuple(file_stamp(path) for path in self._watched)
+
+
+def _no_passphrase() -> str:
+    """Stop OpenSSL from asking a terminal that a server does not have."""
+    raise ValueError("the gateway's server key is encrypted; it must be usable without a person at the keyboard")
