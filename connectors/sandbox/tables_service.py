@@ -140,7 +140,7 @@ class FrontDatabase:
                 self._renew(connection, entity)
             standing = self._standing(connection, FRXZXK, {entity.uscc for entity in moved})
             corrected, withdrawn = rng.sample(standing, 2)
-            self._mark(connection, FRXZXK, corrected, "U", XK_NR="准予卫生许可；量化分级：A级（复评）")
+            self._mark(connection, FRXZXK, corrected, "U", XK_NR="准予卫生许可；量化分级：A级")
             self._mark(connection, FRXZXK, withdrawn, "D")
             if fines := self._standing(connection, FRXZCF, set()):
                 self._mark(connection, FRXZCF, rng.choice(fines), "D")
