@@ -8,12 +8,6 @@ READY := $(VENV)/.ready
 DEMO_ARGS ?=
 TEST_ARGS ?=
 
-# Some machines forbid .pyc files; without them every Airflow component pays seconds at each start.
-unexport PYTHONDONTWRITEBYTECODE
-# The tests and the demo talk to servers on loopback only.
-export NO_PROXY := 127.0.0.1,localhost
-export no_proxy := $(NO_PROXY)
-
 .PHONY: help setup demo test check format lock clean
 
 help: ## this list
@@ -26,7 +20,7 @@ $(READY): requirements.lock setup.cfg pyproject.toml scripts/bootstrap.sh
 setup: $(READY) ## make the environment from the hash lock
 
 demo: $(READY) ## the main job on the embedded default, end to end
-	@$(BIN)/xinqiao demo $(DEMO_ARGS)
+	@. scripts/loopback.sh && $(BIN)/xinqiao demo $(DEMO_ARGS)
 
 test: $(READY) ## every test, on SQLite and on a PostgreSQL that it brings and starts itself
 	@sh scripts/test.sh "$(VENV)" $(TEST_ARGS)

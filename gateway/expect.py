@@ -77,7 +77,8 @@ def _shares(judged: Judged, spec: SourceSpec, contract: Contract) -> list[tuple[
 
 def _too_small(source: str, name: str, zh: str, least: float, share: float) -> ExpectationFailed:
     return ExpectationFailed(
-        f"{source}：{zh}为 {share:.1%}，约定不低于 {least:.1%}；未入库，原始文件已保留，请核对是否漏报、错列或被表格软件改写",
+        f"{source}：{zh}为 {share:.1%}，约定不低于 {least:.1%}；未入库，原始文件已保留，"
+        "请核对是否漏报、错列或被表格软件改写",
         f"{source}: {name} is {share:.1%}, at least {least:.1%} expected; nothing landed, the bytes are kept; "
         "check for missing rows, a moved column or a spreadsheet that rewrote it",
         source=source,

@@ -1,4 +1,4 @@
-"""Preparing an installation: folders, keys, certificate authority, tables. Without questions, and only what is missing."""
+"""Preparing an installation: folders, keys, certificates, tables. Asks nothing; makes only what is missing."""
 
 from __future__ import annotations
 

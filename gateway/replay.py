@@ -114,7 +114,7 @@ def _waiting_rows(conn: Connection, delivery_id: str) -> dict[int, int]:
             rejections.c.delivery_id == delivery_id, rejections.c.status == OPEN
         )
     )
-    return {row: rejection_id for row, rejection_id in found}
+    return {row.row: row.id for row in found}
 
 
 def _demand_open(status: str, rejection_id: int) -> None:

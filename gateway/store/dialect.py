@@ -78,7 +78,7 @@ def _executemany(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
     frame = frame.with_columns(pl.col(dates).cast(pl.String))
     statement = str(
         insert(table)
-        .values({name: None for name in frame.columns})
+        .values(dict.fromkeys(frame.columns))
         .compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=frame.columns)
     )
     # Compiled by SQLAlchemy from the table object; the driver's own executemany avoids a dict per row.

@@ -105,9 +105,8 @@ def land(
         conn.execute(_insert_delta(delta, stage, versions, source, facets))
         if seen is not None:
             _withdraw_unseen(conn, delta, versions, source, seen, facets)
-        counts: dict[str, int] = {
-            kind: count for kind, count in conn.execute(select(delta.c.kind, func.count()).group_by(delta.c.kind))
-        }
+        kinds = conn.execute(select(delta.c.kind, func.count().label("rows")).group_by(delta.c.kind))
+        counts: dict[str, int] = {row.kind: row.rows for row in kinds}
         written = sum(counts.values())
         if written:
             _write_versions(conn, delta, versions, position, source, delivery_id, facets)
@@ -232,7 +231,7 @@ def _write_versions(
         update(positions)
         .where(positions.c.record_type == position.record_type)
         .values(
-            last_seq=func.coalesce(select(func.max(versions.c.seq)).scalar_subquery(), 0),
+            last_seq=select(func.max(versions.c.seq)).scalar_subquery(),
             last_landed_at=position.landed_at,
         )
     )

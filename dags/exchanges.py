@@ -1,0 +1,87 @@
+"""One DAG per source, made by one loop over the source folders: receive, then land.
+
+Thin on purpose: Airflow parses this file again before every task, so whatever is heavy
+(polars, zeep, the store) is imported inside the tasks. References travel between tasks, never
+rows. Landing is idempotent, so running any window again is harmless.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, dag, get_parsing_context, task
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from connectors.registry import sources
+from connectors.spec import SourceSpec
+from dags.common import AGENCY_TIME, START, dag_id, pool_name, record_asset
+from dags.failures import failing_for_good, note_failed_run
+
+
+def exchange(spec: SourceSpec) -> DAG:
+    """The DAG that runs the exchange with one source."""
+
+    @dag(
+        dag_id=dag_id(spec.source),
+        description=f"{spec.title_zh} / {spec.title_en}",
+        schedule=CronDataIntervalTimetable(spec.schedule, timezone=AGENCY_TIME) if spec.schedule else None,
+        start_date=START,
+        catchup=False,
+        # Two runs of one source would ask the agency for the same window twice.
+        max_active_runs=1,
+        tags=["exchange", spec.agency, spec.record_type, spec.transport],
+        on_failure_callback=note_failed_run,
+        params={"source": spec.source},
+        default_args={"pool": pool_name(spec.agency)},
+    )
+    def run() -> None:
+        @task(
+            # Only Unavailable gets here a second time: failing_for_good turns everything else red at once.
+            retries=3,
+            retry_delay=timedelta(seconds=10),
+            retry_exponential_backoff=2.0,
+            max_retry_delay=timedelta(minutes=10),
+            execution_timeout=timedelta(hours=2),
+        )
+        def receive() -> list[str]:
+            """Fetch what the source has; the bytes are kept, nothing is landed yet."""
+            from connectors.registry import source
+            from gateway.clock import utc_now
+            from gateway.exchange import receive_source
+            from gateway.home import open_home
+            from gateway.settings import Settings
+
+            with failing_for_good(spec.source):
+                store = open_home(Settings.load())
+                try:
+                    return receive_source(store, source(spec.source), utc_now())
+                finally:
+                    store.close()
+
+        @task(outlets=[record_asset(spec.record_type)], retries=0, execution_timeout=timedelta(hours=6))
+        def land(delivery_ids: list[str]) -> list[dict[str, object]]:
+            """Land what was received; each delivery as a whole or not at all."""
+            from connectors.registry import source
+            from gateway.clock import utc_now
+            from gateway.exchange import land_received, summary
+            from gateway.home import open_home
+            from gateway.settings import Settings
+
+            with failing_for_good(spec.source):
+                store = open_home(Settings.load())
+                try:
+                    receipts = land_received(store, source(spec.source), delivery_ids, utc_now)
+                finally:
+                    store.close()
+                return [summary(receipt) for receipt in receipts]
+
+        land(receive())
+
+    return run()
+
+
+_wanted = get_parsing_context().dag_id
+for _spec in sources().values():
+    # A task needs its own DAG only.
+    if _wanted in (None, dag_id(_spec.source)):
+        globals()[dag_id(_spec.source)] = exchange(_spec)

@@ -1,0 +1,124 @@
+"""``xinqiao deliver``, ``deliveries``, ``replay`` and ``run``: deliveries by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connectors.registry import source as find_source
+from connectors.transports.files import from_upload
+from gateway import exchange, pipeline
+from gateway import replay as replaying
+from gateway.cli.output import json_option, print_json, print_rows
+from gateway.clock import utc_now
+from gateway.home import open_home
+from gateway.settings import Settings
+from gateway.store.reading import delivery_listing
+
+_COUNTS = ("received", "accepted", "rejected", "unresolved", "new", "changed", "unchanged", "withdrawn")
+RECEIPT_COLUMNS = [
+    ("source", "数据源 source"),
+    ("status", "状态 status"),
+    ("received", "收到 received"),
+    ("accepted", "合格 accepted"),
+    ("rejected", "隔离 rejected"),
+    ("unresolved", "未关联 unresolved"),
+    ("new", "新增 new"),
+    ("changed", "变更 changed"),
+    ("unchanged", "未变 unchanged"),
+    ("withdrawn", "撤回 withdrawn"),
+    ("delivery_id", "编号 id"),
+]
+
+
+@click.command("deliver")
+@click.argument("source")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@click.pass_obj
+def deliver(settings: Settings, source: str, file: Path, as_json: bool) -> None:
+    """Deliver FILE for SOURCE (agency/source) and print the receipt. 报送一个文件并打印回执。"""
+    spec = find_source(source)
+    store = open_home(settings)
+    try:
+        with file.open("rb") as stream:
+            delivery = from_upload(spec, file.name, stream, exchange.vault_of(store), "cli", utc_now())
+        delivery_id = pipeline.receive(store, delivery, spec)
+        print_receipts([pipeline.deliver(store, delivery_id, spec, utc_now())], as_json)
+    finally:
+        store.close()
+
+
+@click.command("run")
+@click.argument("source")
+@json_option
+@click.pass_obj
+def run(settings: Settings, source: str, as_json: bool) -> None:
+    """Pull SOURCE now and land what it has. 立即采集一个数据源并入库。"""
+    spec = find_source(source)
+    store = open_home(settings)
+    try:
+        ids = exchange.receive_source(store, spec, utc_now())
+        print_receipts(exchange.land_received(store, spec, ids, utc_now), as_json)
+    finally:
+        store.close()
+
+
+@click.command("replay")
+@click.argument("delivery_id")
+@click.option("--actor", default="cli", show_default=True, help="谁 / who replays, for the audit log")
+@json_option
+@click.pass_obj
+def replay(settings: Settings, delivery_id: str, actor: str, as_json: bool) -> None:
+    """Land the kept rows of DELIVERY_ID again, with today's mapping and rules. 按今天的映射和规则重放。"""
+    store = open_home(settings)
+    try:
+        print_receipts([replaying.replay(store, delivery_id, actor, utc_now())], as_json)
+    finally:
+        store.close()
+
+
+@click.command("deliveries")
+@click.option("--source", help="只看一个数据源 / of one source only")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+@click.pass_obj
+def deliveries(settings: Settings, source: str | None, limit: int, as_json: bool) -> None:
+    """List deliveries, newest first. 列出交付，新的在前。"""
+    store = open_home(settings)
+    try:
+        with store.read() as conn:
+            rows = delivery_listing(conn, source=source, limit=limit)
+    finally:
+        store.close()
+    print_rows([_flat(row) for row in rows], [*RECEIPT_COLUMNS, ("problem", "原因 problem")], as_json)
+
+
+def print_receipts(receipts: list[dict[str, Any]], as_json: bool) -> None:
+    """Receipts as a table or, for programs, whole."""
+    if as_json:
+        for receipt in receipts:
+            print_json(receipt)
+        return
+    print_rows(receipts, RECEIPT_COLUMNS, as_json)
+    for receipt in receipts:
+        for finding in receipt.get("findings", []):
+            click.echo(f"· [{finding['rule']}] {finding['zh']} / {finding['en']}")
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    receipt = row["receipt"] or {}
+    problem = receipt.get("problem", {})
+    return {
+        "delivery_id": row["id"],
+        "source": row["source"],
+        "status": row["status"],
+        "kind": row["kind"],
+        "received_at": row["received_at"],
+        "landed_at": row["landed_at"],
+        **{name: receipt.get(name) for name in _COUNTS},
+        "problem": problem.get("zh"),
+    }

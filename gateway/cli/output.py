@@ -1,0 +1,38 @@
+"""What listings share: a table for people, one JSON document per line for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+json_option = click.option("--json", "as_json", is_flag=True, help="每行一个 JSON / one JSON document per line")
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """One document on one line, Chinese as it is."""
+    click.echo(json.dumps(document, ensure_ascii=False, default=str))
+
+
+def print_rows(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, str]], as_json: bool, title: str | None = None
+) -> None:
+    """A listing.
+
+    Args:
+        columns: key of the row and heading, in order; JSON shows every key.
+    """
+    if as_json:
+        for row in rows:
+            print_json(row)
+        return
+    table = Table(*(heading for _, heading in columns), title=title)
+    for row in rows:
+        # Text, not markup: what agencies send may hold square brackets.
+        table.add_row(*(Text("" if row.get(key) is None else str(row[key])) for key, _ in columns))
+    Console().print(table)

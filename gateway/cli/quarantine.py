@@ -1,0 +1,125 @@
+"""``xinqiao quarantine``: rows with faults, what is wrong with each, and what to do about it."""
+
+from __future__ import annotations
+
+import click
+
+from gateway import quarantine as rows_aside
+from gateway import replay
+from gateway.cli.deliver import print_receipts
+from gateway.cli.output import json_option, print_json, print_rows
+from gateway.clock import utc_now
+from gateway.home import open_home
+from gateway.settings import Settings
+
+
+@click.group("quarantine", invoke_without_command=True)
+@click.pass_context
+def quarantine(ctx: click.Context) -> None:
+    """Quarantined rows. 隔离行。"""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(listing)
+
+
+@quarantine.command("list")
+@click.option("--source", help="只看一个数据源 / of one source only")
+@click.option("--delivery", "delivery_id", help="只看一次交付 / of one delivery only")
+@click.option("--status", default="open", show_default=True, help="open, corrected, replayed, dismissed, all")
+@click.option("--after", default=0, help="从此编号之后 / continue after this id")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@json_option
+@click.pass_obj
+def listing(
+    settings: Settings,
+    source: str | None,
+    delivery_id: str | None,
+    status: str,
+    after: int,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List rows with every fault. 列出隔离行及其全部问题。"""
+    store = open_home(settings)
+    try:
+        with store.read() as conn:
+            found = rows_aside.listing(
+                conn,
+                source=source,
+                delivery_id=delivery_id,
+                status=None if status == "all" else status,
+                after=after,
+                limit=limit,
+            )
+    finally:
+        store.close()
+    if not as_json:
+        for row in found:
+            row["problems"] = "\n".join(
+                f"{fault['heading'] or fault['field']}：{fault['zh']}\n  {fault['en']}" for fault in row["faults"]
+            )
+    columns = [
+        ("id", "编号 id"),
+        ("source", "数据源 source"),
+        ("part", "文件 part"),
+        ("line", "行 line"),
+        ("status", "状态 status"),
+        ("problems", "问题 problems"),
+    ]
+    print_rows(found, columns, as_json)
+
+
+@quarantine.command("show")
+@click.argument("rejection_id", type=int)
+@click.pass_obj
+def show(settings: Settings, rejection_id: int) -> None:
+    """One row as sent and as mapped, as JSON. 一行的原文与映射结果。"""
+    store = open_home(settings)
+    try:
+        with store.read() as conn:
+            rejection = rows_aside.open_rejection(conn, store, rejection_id)
+    finally:
+        store.close()
+    row = rejection.row
+    print_json(
+        {
+            "id": row.id,
+            "delivery_id": row.delivery_id,
+            "line": row.line,
+            "status": row.status,
+            "sent": rejection.sent,
+            "mapped": rejection.mapped,
+            "faults": row.faults,
+        }
+    )
+
+
+@quarantine.command("correct")
+@click.argument("rejection_id", type=int)
+@click.argument("values", nargs=-1, required=True, metavar="FIELD=TEXT...")
+@click.option("--actor", default="cli", show_default=True, help="谁 / who corrects, for the audit log")
+@json_option
+@click.pass_obj
+def correct(settings: Settings, rejection_id: int, values: tuple[str, ...], actor: str, as_json: bool) -> None:
+    """Land a row with corrected values. 更正后入库，例如 uscc=91330100799655058B。"""
+    pairs = dict(value.partition("=")[::2] for value in values)
+    store = open_home(settings)
+    try:
+        corrected = {name: text or None for name, text in pairs.items()}
+        print_receipts([replay.correct(store, rejection_id, corrected, actor, utc_now())], as_json)
+    finally:
+        store.close()
+
+
+@quarantine.command("dismiss")
+@click.argument("rejection_id", type=int)
+@click.option("--reason", required=True, help="理由 / why it is not landed, for the audit log")
+@click.option("--actor", default="cli", show_default=True, help="谁 / who dismisses, for the audit log")
+@click.pass_obj
+def dismiss(settings: Settings, rejection_id: int, reason: str, actor: str) -> None:
+    """Close a row without landing it. 不入库并注明理由。"""
+    store = open_home(settings)
+    try:
+        rows_aside.dismiss(store, rejection_id, reason, actor, utc_now())
+    finally:
+        store.close()
+    click.echo(f"已驳回 {rejection_id} / dismissed")

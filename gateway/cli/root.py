@@ -1,0 +1,84 @@
+"""The root command: where each verb lives, and the one place where an error becomes a line on the terminal."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import click
+
+from certs.errors import CertsError
+from connectors.errors import XinqiaoError
+from gateway import __version__
+from gateway.settings import Settings
+
+VERBS = {
+    "audit": ("gateway.cli.audit", "审计日志：校验、回执、谁读过谁 / audit log: verify, receipts, who read whom"),
+    "bench": ("gateway.cli.bench", "测速 / measure, beside the plain way"),
+    "certs": ("gateway.cli.certs", "证书：签发、吊销、列出 / certificates: issue, revoke, list"),
+    "deliver": ("gateway.cli.deliver", "报送一个文件 / deliver a file for a source"),
+    "deliveries": ("gateway.cli.deliver", "列出交付 / list deliveries"),
+    "demo": ("gateway.cli.demo", "完整演示 / the main job, end to end, in a new home"),
+    "feed": ("gateway.cli.feed", "读取变更流 / read a feed from a position"),
+    "grants": ("gateway.cli.grants", "授权 / grants and applications"),
+    "identify": ("gateway.cli.identify", "识别代码 / identify codes read from standard input"),
+    "init": ("gateway.cli.serve", "初始化 XINQIAO_HOME / prepare an empty home"),
+    "new-source": ("gateway.cli.sources", "新建数据源目录 / write the skeleton of a source"),
+    "quarantine": ("gateway.cli.quarantine", "隔离行：列出、更正、驳回 / quarantined rows: list, correct, dismiss"),
+    "replay": ("gateway.cli.deliver", "按今天的规则重放 / land a delivery's kept rows again"),
+    "run": ("gateway.cli.deliver", "立即采集一个数据源 / pull a source now, without Airflow"),
+    "serve": ("gateway.cli.serve", "启动网关 / serve HTTP and SOAP over mutual TLS"),
+    "sources": ("gateway.cli.sources", "列出数据源 / list the sources"),
+}
+"""Verb -> module that has it under its own name, and its one-line help (so that --help imports nothing)."""
+
+
+class Verbs(click.Group):
+    """Loads a verb's module when the verb is used: starting must not cost what the verb does not need."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every verb, in alphabetical order."""
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command, or None if there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(VERBS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of verbs for --help, without loading any."""
+        with formatter.section("Commands 命令"):
+            formatter.write_dl([(verb, VERBS[verb][1]) for verb in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; what went wrong is said in both languages and ends with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except (XinqiaoError, CertsError) as error:
+            click.echo(f"错误 [{error.code}] {error.zh}", err=True)
+            click.echo(f"error [{error.code}] {error.en}", err=True)
+            if error.details:
+                click.echo(json.dumps(error.details, ensure_ascii=False, default=str), err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Verbs)
+@click.version_option(__version__)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """信桥：政务数据交换网关 / Xinqiao: a government data-exchange gateway.
+
+    All data lives under XINQIAO_HOME (default: var). 所有数据存放在 XINQIAO_HOME（默认 var）。
+    """
+    try:
+        ctx.obj = Settings.load()
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    if sys.stdout.encoding and sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
+        # A terminal in another encoding must not end a run because of one character.
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # stdout is a TextIOWrapper here

@@ -1,0 +1,74 @@
+"""One exchange with a source: receive what it has, then land it. What DAG tasks and ``xinqiao run`` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from connectors.connections import Connections
+from connectors.receive import acknowledge, receive
+from connectors.spec import SourceSpec
+from connectors.vault import Vault
+from gateway import deliveries, pipeline
+from gateway.audit.log import append, seal
+from gateway.store import Store
+
+
+def vault_of(store: Store) -> Vault:
+    """Where received bytes of this installation are kept."""
+    return Vault(store.settings.home, store.settings.max_unpacked_bytes)
+
+
+def receive_source(store: Store, spec: SourceSpec, now: datetime) -> list[str]:
+    """Fetch what a source has to say since the last landed delivery; the bytes are kept, nothing is landed.
+
+    Returns:
+        ids of deliveries to land, oldest first; those that an interrupted run left behind come first.
+
+    Raises:
+        Unavailable: could not be reached; try again.
+        Refused: a person must act.
+    """
+    connections = Connections.load(store.settings.home)
+    with store.read() as conn:
+        cursor = deliveries.last_cursor(conn, spec.source)
+        waiting = list(deliveries.unfinished(conn, spec.source))
+    arriving = receive(spec, connections, vault_of(store), cursor, now)
+    return [*waiting, *(pipeline.receive(store, delivery, spec) for delivery in arriving)]
+
+
+def land_received(
+    store: Store, spec: SourceSpec, delivery_ids: Sequence[str], clock: Callable[[], datetime]
+) -> list[dict[str, Any]]:
+    """Land received deliveries in order and tell the source that they have been taken.
+
+    Returns:
+        one receipt each.
+
+    Raises:
+        Undecodable, SourceChanged, ExpectationFailed: of the first one that was refused; it and those after
+            it are not landed, those before it are.
+    """
+    receipts = []
+    for delivery_id in delivery_ids:
+        receipts.append(pipeline.deliver(store, delivery_id, spec, clock()))
+        with store.read() as conn:
+            delivery = deliveries.load(conn, delivery_id, store.settings.home)
+        acknowledge(delivery, spec, Connections.load(store.settings.home))
+    return receipts
+
+
+def summary(receipt: dict[str, Any]) -> dict[str, Any]:
+    """The counts of a receipt: small enough to travel between tasks."""
+    names = ("delivery_id", "source", "status", "received", "accepted", "rejected", "unresolved")
+    kept = (*names, "new", "changed", "unchanged", "withdrawn", "first_seq", "last_seq")
+    return {name: receipt.get(name) for name in kept}
+
+
+def note_failure(store: Store, source: str, reason: str, run_id: str, now: datetime) -> None:
+    """Write into the audit log that a run of a source ended red."""
+    with store.write() as conn:
+        facts = {"source": source, "reason": reason[:2000], "run_id": run_id}
+        append(conn, action="run.failed", actor="airflow", at=now, facts=facts)
+    seal(store, now)
