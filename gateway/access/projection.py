@@ -1,0 +1,76 @@
+"""What a grant lets through of stored versions: all bytes as they lie, or named fields of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from gateway.access.grants import WHOLE, Grant
+from gateway.access.masking import mask
+from gateway.sealing import Sealer
+from gateway.staging import DIGEST_SUFFIX
+from gateway.steps import ENTITY, ENTITY_BY
+from gateway.store.reading import Version
+from schemas.columnar import contract
+
+ALWAYS = (ENTITY, ENTITY_BY)
+"""Shown under every grant: which entity the record belongs to and how that is known."""
+
+
+def head(version: Version) -> dict[str, object]:
+    """What surrounds the record of a version in an answer."""
+    return {
+        "seq": version.seq,
+        "op": version.op,
+        "record_key": version.record_key,
+        "uscc": version.uscc,
+        "version": version.version,
+        "source": version.source,
+        "landed_at": version.landed_at,
+    }
+
+
+def line(version: Version) -> bytes:
+    """A version as one JSON object; the payload's bytes are put in as they are, not written again."""
+    around = json.dumps(head(version), ensure_ascii=False, separators=(",", ":")).encode()
+    return around[:-1] + b',"record":' + version.payload + b"}"
+
+
+def project(versions: Sequence[Version], grant: Grant, sealer: Sealer) -> list[Version]:
+    """What ``grant`` lets through, in the same order.
+
+    A grant over the whole payload gives back the stored bytes. Otherwise only the granted fields
+    stay; a personal field that is granted by name is opened and masked, or shown in clear where the
+    grant says so. The grant's regions have been applied by the query that gave the versions.
+    """
+    if grant.columns == WHOLE:
+        return [replace(version, sealed=None) for version in versions]
+    personal = [name for name in grant.columns if name in contract(grant.record_type).personal]
+    keep = {*grant.columns, *ALWAYS, *(name + DIGEST_SUFFIX for name in personal)}
+    decoded = json.loads(b"[" + b",".join(version.payload for version in versions) + b"]")
+    return [
+        _shown(version, {name: value for name, value in record.items() if name in keep}, personal, grant, sealer)
+        for version, record in zip(versions, decoded, strict=True)
+    ]
+
+
+def _shown(
+    version: Version, record: dict[str, object], personal: Sequence[str], grant: Grant, sealer: Sealer
+) -> Version:
+    if personal and version.sealed is not None:
+        key = bytes.fromhex(version.record_key)
+        record |= _opened(version.sealed, key, personal, grant.unmasked, sealer)
+    return replace(version, payload=_json(record), sealed=None)
+
+
+def _opened(
+    sealed: bytes, record_key: bytes, names: Iterable[str], unmasked: Sequence[str], sealer: Sealer
+) -> dict[str, object]:
+    values: dict[str, object] = json.loads(sealer.open(sealed, record_key))
+    return {name: values[name] if name in unmasked else mask(str(values[name])) for name in names if name in values}
+
+
+def _json(record: Mapping[str, object]) -> bytes:
+    # A payload is flat and its names are ASCII, for which this is RFC 8785.
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()

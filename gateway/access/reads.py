@@ -1,0 +1,209 @@
+"""The reads: grant, rows, projection and audit entry in one transaction; then the answer.
+
+A read whose entry cannot be written is not answered, because the entry commits before
+anything is given back. A read that is refused leaves an entry too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from gateway.access.context import Context
+from gateway.access.errors import Invalid, NotFound, NotGranted
+from gateway.access.grants import Grant, choose_grant, find_grant, list_grants
+from gateway.access.projection import project
+from gateway.audit import Action, append
+from gateway.clock import instant
+from gateway.store import reading
+from gateway.store.reading import Version
+from gateway.store.tables import entities
+from schemas.identifiers import uscc as uscc_rules
+from schemas.records import RECORD_TYPES
+
+MAX_PAGE = 10_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is known of one entity, as far as the caller's grants reach.
+
+    Attributes:
+        uscc: the entity.
+        name: its current name, None if no source has said it.
+        records: record type -> its current versions.
+        not_granted: record type -> code of the reason why it is not shown.
+    """
+
+    uscc: str
+    name: str | None
+    records: Mapping[str, Sequence[Version]]
+    not_granted: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A stretch of a feed.
+
+    Attributes:
+        versions: in feed order.
+        next: position to give as ``after`` next time; moves on also over what the grant's regions leave out.
+    """
+
+    versions: Sequence[Version]
+    next: int
+
+
+def read_entity(context: Context, uscc: str, purpose: str | None, as_of: datetime | None = None) -> Picture:
+    """The joined picture of one entity.
+
+    Raises:
+        Invalid: not a unified social credit code.
+        NotGranted: the caller may read no record type for this purpose.
+        NotFound: nothing is known of it; the read is audited all the same.
+    """
+    code = checked_uscc(uscc)
+    with _audited_refusal(context, {"read": "entity", "purpose": purpose}, [code]), context.store.write() as conn:
+        granted, not_granted = _entity_grants(conn, context, purpose)
+        known = conn.execute(select(entities.c.name).where(entities.c.uscc == code)).scalar_one_or_none()
+        records = {name: _records(conn, context, grant, code, as_of) for name, grant in granted.items()}
+        facts = {
+            "purpose": purpose,
+            "filter": {name: grant.filter() for name, grant in granted.items()},
+            "records": {name: len(versions) for name, versions in records.items()},
+            **_as_of(as_of),
+        }
+        append(conn, action=Action.ENTITY_READ, actor=context.caller.urn, at=context.now, facts=facts, usccs=[code])
+    if known is None and not any(records.values()):
+        raise NotFound(f"没有 {code} 的任何记录。", f"Nothing is known of {code}.", uscc=code)
+    return Picture(code, known, {name: versions for name, versions in records.items() if versions}, not_granted)
+
+
+def read_records(
+    context: Context, record_type: str, uscc: str, purpose: str | None, as_of: datetime | None = None
+) -> list[Version]:
+    """The records of one type about one entity, now or as they were known at an instant.
+
+    Raises:
+        Invalid: unknown record type, or not a unified social credit code.
+        NotGranted: with the reason.
+    """
+    code, record_type = checked_uscc(uscc), checked_type(record_type)
+    asked = {"read": "records", "record_type": record_type, "purpose": purpose}
+    with _audited_refusal(context, asked, [code]), context.store.write() as conn:
+        grant = find_grant(conn, context.caller.urn, record_type, purpose, context.now)
+        versions = _records(conn, context, grant, code, as_of)
+        facts = {
+            "record_type": record_type,
+            "purpose": purpose,
+            "filter": grant.filter(),
+            "records": len(versions),
+            **_as_of(as_of),
+        }
+        append(conn, action=Action.RECORD_READ, actor=context.caller.urn, at=context.now, facts=facts, usccs=[code])
+    return versions
+
+
+def read_feed(context: Context, record_type: str, after: int, limit: int, purpose: str | None) -> Page:
+    """The versions after a position, oldest first, at most ``limit`` of them.
+
+    Raises:
+        Invalid: unknown record type, or a limit outside 1 to ``MAX_PAGE``.
+        NotGranted: with the reason.
+    """
+    record_type = checked_type(record_type)
+    if not 1 <= limit <= MAX_PAGE or after < 0:
+        raise Invalid(
+            f"limit 应在 1 至 {MAX_PAGE} 之间，after 不得为负；收到 {limit}、{after}。",
+            f"limit must be between 1 and {MAX_PAGE} and after not negative; got {limit}, {after}.",
+            problems={"limit": limit, "after": after},
+        )
+    asked = {"read": "feed", "record_type": record_type, "purpose": purpose}
+    with _audited_refusal(context, asked, []), context.store.write() as conn:
+        grant = find_grant(conn, context.caller.urn, record_type, purpose, context.now)
+        newest = reading.last_position(conn, record_type)
+        stored = reading.feed_page(conn, record_type, after, limit, region_prefixes=grant.region_prefixes)
+        shown = project(stored, grant, context.sealer)
+        # first_seq and last_seq let `who-read` find this entry for every version that was shown.
+        span = {"first_seq": shown[0].seq, "last_seq": shown[-1].seq} if shown else {}
+        facts = {
+            "record_type": record_type,
+            "purpose": purpose,
+            "filter": grant.filter(),
+            "after": after,
+            "records": len(shown),
+            **span,
+        }
+        append(conn, action=Action.FEED_READ, actor=context.caller.urn, at=context.now, facts=facts)
+    if len(shown) == limit:
+        return Page(shown, shown[-1].seq)
+    # Everything up to the newest position was looked at, so what the regions left out is not looked at again.
+    return Page(shown, max(after, newest, *(version.seq for version in shown[-1:])))
+
+
+def checked_uscc(text: str) -> str:
+    """The canonical form of a unified social credit code.
+
+    Raises:
+        Invalid: it is none; says why.
+    """
+    code = uscc_rules.normalize(text)
+    if faults := uscc_rules.validate(code):
+        raise Invalid(faults[0].zh, faults[0].en, problems={"uscc": [fault.rule for fault in faults]})
+    return code
+
+
+def checked_type(record_type: str) -> str:
+    """The name of a record type that exists.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    if record_type not in RECORD_TYPES:
+        raise NotFound(
+            f"没有记录类型“{record_type}”。",
+            f"There is no record type '{record_type}'; there are: {', '.join(sorted(RECORD_TYPES))}.",
+            record_type=record_type,
+        )
+    return record_type
+
+
+def _entity_grants(conn: Connection, context: Context, purpose: str | None) -> tuple[dict[str, Grant], dict[str, str]]:
+    held = list_grants(conn, system_urn=context.caller.urn)
+    granted: dict[str, Grant] = {}
+    refused: dict[str, NotGranted] = {}
+    for record_type in sorted(RECORD_TYPES):
+        own = [grant for grant in held if grant.record_type == record_type]
+        try:
+            granted[record_type] = choose_grant(own, context.caller.urn, record_type, purpose, context.now)
+        except NotGranted as error:
+            refused[record_type] = error
+    if not granted:
+        # A grant that nearly fits gives a better reason than the types for which there is none at all.
+        raise min(refused.values(), key=lambda error: (error.code == "grant_none", str(error)))
+    return granted, {name: error.code for name, error in refused.items()}
+
+
+@contextmanager
+def _audited_refusal(context: Context, asked: Mapping[str, object], usccs: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except NotGranted as error:
+        facts = {**asked, "reason": error.code}
+        with context.store.write() as conn:
+            append(conn, action=Action.READ_REFUSED, actor=context.caller.urn, at=context.now, facts=facts, usccs=usccs)
+        raise
+
+
+def _records(conn: Connection, context: Context, grant: Grant, uscc: str, as_of: datetime | None) -> list[Version]:
+    until = instant(as_of) if as_of is not None else None
+    stored = reading.records(conn, grant.record_type, uscc, as_of=until, region_prefixes=grant.region_prefixes)
+    return project(stored, grant, context.sealer)
+
+
+def _as_of(as_of: datetime | None) -> dict[str, object]:
+    return {"as_of": instant(as_of)} if as_of is not None else {}

@@ -1,0 +1,87 @@
+"""Delivering a file by upload: the bytes go to the vault first, then the one way through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.delivery import Delivery
+from connectors.registry import sources
+from connectors.spec import SourceSpec
+from gateway import pipeline
+from gateway.access.context import Context
+from gateway.access.errors import NotFound, NotYours
+
+MAX_NAME_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a system hands over.
+
+    Attributes:
+        source: ``<agency>/<source>``.
+        name: what the agency calls the file; a label only, never a path.
+        media_type: as declared.
+        chunks: the bytes, in order; read once.
+    """
+
+    source: str
+    name: str
+    media_type: str
+    chunks: Iterable[bytes]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What came of an upload.
+
+    Attributes:
+        receipt: of the delivery; if these bytes had been delivered before, the first one's.
+        is_repeat: whether they had.
+    """
+
+    receipt: dict[str, Any]
+    is_repeat: bool
+
+
+def deliver_upload(context: Context, upload: Upload) -> Delivered:
+    """Keep the bytes, land them, and give the receipt.
+
+    Raises:
+        NotFound: no such source.
+        NotYours: the source belongs to another agency than the caller.
+        Undecodable, SourceChanged, ExpectationFailed: nothing was landed; the bytes are kept.
+    """
+    spec = own_source(context, upload.source)
+    name = upload.name[:MAX_NAME_LENGTH] or "upload"
+    part = context.vault.keep(name, upload.media_type, upload.chunks)
+    delivery = Delivery(
+        source=spec.source,
+        parts=(part,),
+        origin=f"upload:{context.caller.urn}",
+        received_at=context.now,
+    )
+    delivery_id = pipeline.receive(context.store, delivery, spec)
+    receipt = pipeline.deliver(context.store, delivery_id, spec, context.now)
+    return Delivered(receipt, is_repeat=receipt["delivery_id"] != delivery_id)
+
+
+def own_source(context: Context, name: str) -> SourceSpec:
+    """The source of this name, if the caller's agency provides it.
+
+    Raises:
+        NotFound: no such source.
+        NotYours: it is another agency's.
+    """
+    spec = sources().get(name)
+    if spec is None:
+        raise NotFound(f"没有数据源“{name}”。", f"There is no source '{name}'.", source=name)
+    if context.caller.agency != spec.agency:
+        raise NotYours(
+            f"数据源 {name} 属于 {spec.agency}，不属于 {context.caller.urn}。",
+            f"Source {name} belongs to {spec.agency}, not to {context.caller.urn}.",
+            source=name,
+        )
+    return spec

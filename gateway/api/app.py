@@ -1,0 +1,89 @@
+"""The application: blueprints, problem documents, the OpenAPI document. Made once per worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from flask import Flask, Response
+from flask_smorest import Api
+from werkzeug.exceptions import HTTPException
+
+from certs.trust import TrustFile
+from connectors.vault import Vault
+from gateway import __version__
+from gateway.api import callers, certificates, deliveries, metrics, problems, public, reads, sharing
+from gateway.api.shapes import Problem
+from gateway.certificates_publish import pki_files
+from gateway.clock import utc_now
+from gateway.home import open_home
+from gateway.sealing import load_sealer
+from gateway.server.peer import peer_chain as tls_peer_chain
+from gateway.settings import Settings
+from gateway.soap.face import soap_blueprint
+from schemas.derived import json_schema
+from schemas.records import RECORD_TYPES
+
+
+def create_app(
+    settings: Settings,
+    clock: Callable[[], datetime] = utc_now,
+    peer_chain: Callable[[Mapping[str, Any]], Sequence[bytes]] = tls_peer_chain,
+) -> Flask:
+    """The gateway as a WSGI application.
+
+    Args:
+        settings: of an installation that has been initialised.
+        clock: gives the time of each request, UTC.
+        peer_chain: the DER certificates that the transport proved; only tests and a trusted proxy replace it.
+
+    Raises:
+        Refused: the installation has not been initialised.
+    """
+    app = Flask("xinqiao", static_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        API_TITLE="信桥 Xinqiao",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/v1",
+        OPENAPI_JSON_PATH="openapi.json",
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it; the base class does not
+    store = open_home(settings)
+    callers.install(
+        app.extensions,
+        callers.Services(
+            store=store,
+            sealer=load_sealer(settings.home),
+            vault=Vault(settings.home, settings.max_unpacked_bytes),
+            trust=TrustFile(pki_files(settings).trust),
+            clock=clock,
+            peer_chain=peer_chain,
+        ),
+    )
+    problems.register(app)
+    metrics.count_requests(app)
+    _describe(app)
+    app.register_blueprint(public.blueprint)
+    app.register_blueprint(soap_blueprint(callers.context, problems.problem_of, problems.request_id))
+    return app
+
+
+class _Api(Api):  # type: ignore[misc]  # flask-smorest ships no types
+    """Our problem documents instead of flask-smorest's own errors."""
+
+    ERROR_SCHEMA = Problem
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        return problems.explain(error)
+
+
+def _describe(app: Flask) -> None:
+    api = _Api(app)
+    for record_type in sorted(RECORD_TYPES):
+        api.spec.components.schema(record_type, json_schema(record_type))
+    for blueprint in (deliveries.blueprint, reads.blueprint, sharing.blueprint, certificates.blueprint):
+        api.register_blueprint(blueprint)

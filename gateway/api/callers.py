@@ -1,0 +1,72 @@
+"""Who asks: the certificate of the connection, verified on every request; and what a request works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from flask import current_app, g, request
+
+from certs.trust import TrustFile
+from certs.verify import Identity, verify
+from connectors.vault import Vault
+from gateway.access.context import Context
+from gateway.certificates import RegistrySource
+from gateway.sealing import Sealer
+from gateway.store import Store
+
+PURPOSE_HEADER = "Xinqiao-Purpose"
+
+_EXTENSION = "xinqiao"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What is made once per process and shared by its requests.
+
+    Attributes:
+        store: the open database.
+        sealer: of the installation.
+        vault: where delivered bytes are kept.
+        trust: the authorities that are believed, read again when their file changes.
+        clock: gives the time, UTC.
+        peer_chain: the DER certificates that the TLS layer proved, from the WSGI environment.
+    """
+
+    store: Store
+    sealer: Sealer
+    vault: Vault
+    trust: TrustFile
+    clock: Callable[[], datetime]
+    peer_chain: Callable[[Mapping[str, Any]], Sequence[bytes]]
+
+
+def services() -> Services:
+    """The services of the running application."""
+    return cast(Services, current_app.extensions[_EXTENSION])
+
+
+def install(extensions: dict[str, Any], made: Services) -> None:
+    """Make the services known to the application."""
+    extensions[_EXTENSION] = made
+
+
+def context() -> Context:
+    """The verified caller and what its request works with; verified once in every request, never remembered.
+
+    Raises:
+        certs.errors.NotTrusted: no certificate, or one that fails a step of ``certs/verify.py``.
+    """
+    if "context" not in g:
+        made = services()
+        now = made.clock()
+        g.context = Context(made.store, made.sealer, made.vault, _caller(made, now), now)
+    return cast(Context, g.context)
+
+
+def _caller(made: Services, now: datetime) -> Identity:
+    chain = made.peer_chain(request.environ)
+    with made.store.read() as conn:
+        return verify(chain, made.trust.current(), RegistrySource(conn), now)

@@ -1,0 +1,103 @@
+"""``/v1/entities``, ``/v1/records``, ``/v1/feeds``: what consumers read, made of stored bytes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from gateway.access.projection import line
+from gateway.access.reads import Page, checked_type, read_entity, read_feed, read_records
+from gateway.api.callers import PURPOSE_HEADER, context
+from gateway.api.shapes import EntityQuery, FeedQuery, RecordQuery
+from gateway.store import reading
+from gateway.store.reading import Version
+
+blueprint = Blueprint("reads", __name__, url_prefix="/v1", description="查询 · reading")
+
+CURSOR_HEADER = "Xinqiao-Next"
+_POLL_SECONDS = 0.2
+_LINES_PER_CHUNK = 500
+
+_PURPOSE = {
+    "in": "header",
+    "name": PURPOSE_HEADER,
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "purpose of the grant under which is read; percent-encoded UTF-8",
+}
+
+
+@blueprint.get("/entities/<uscc>")
+@blueprint.arguments(EntityQuery, location="query")
+@blueprint.response(200, {"type": "object"})
+@blueprint.doc(parameters=[_PURPOSE])
+def entity(asked: dict[str, Any], uscc: str) -> Response:
+    """主体全貌 · Everything known of one entity, as far as your grants reach."""
+    picture = read_entity(context(), uscc, purpose(), asked["as_of"])
+    head = {"uscc": picture.uscc, "name": picture.name, "not_granted": dict(picture.not_granted)}
+    records = b",".join(_json(name) + b":" + _array(versions) for name, versions in picture.records.items())
+    return _answer(_json(head)[:-1] + b',"records":{' + records + b"}}")
+
+
+@blueprint.get("/records/<record_type>")
+@blueprint.arguments(RecordQuery, location="query")
+@blueprint.response(200, {"type": "object"})
+@blueprint.doc(parameters=[_PURPOSE])
+def records(asked: dict[str, Any], record_type: str) -> Response:
+    """记录 · The records of one type about one entity, now or as known at an instant."""
+    versions = read_records(context(), record_type, asked["uscc"], purpose(), asked["as_of"])
+    return _answer(_json({"record_type": record_type})[:-1] + b',"records":' + _array(versions) + b"}")
+
+
+@blueprint.get("/feeds/<record_type>")
+@blueprint.arguments(FeedQuery, location="query")
+@blueprint.response(200, {"type": "string"}, content_type="application/x-ndjson")
+@blueprint.doc(parameters=[_PURPOSE])
+def feed(asked: dict[str, Any], record_type: str) -> Response:
+    """变更流 · What changed after a position, one JSON object a line; give Xinqiao-Next as `after` next time."""
+    if asked["wait"]:
+        _await_news(checked_type(record_type), asked["after"], asked["wait"])
+    page = read_feed(context(), record_type, asked["after"], asked["limit"], purpose())
+    answer = Response(_lines(page), mimetype="application/x-ndjson")
+    answer.headers[CURSOR_HEADER] = str(page.next)
+    return answer
+
+
+def purpose() -> str | None:
+    """The purpose the request names, or None."""
+    stated = request.headers.get(PURPOSE_HEADER)
+    return unquote(stated) if stated else None
+
+
+def _await_news(record_type: str, after: int, seconds: int) -> None:
+    """Return when the feed has gone past ``after`` or the time is over; whether the caller may read is asked then."""
+    store = context().store
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with store.read() as conn:
+            if reading.last_position(conn, record_type) > after:
+                return
+        time.sleep(_POLL_SECONDS)
+
+
+def _lines(page: Page) -> Iterator[bytes]:
+    for start in range(0, len(page.versions), _LINES_PER_CHUNK):
+        yield b"".join(line(version) + b"\n" for version in page.versions[start : start + _LINES_PER_CHUNK])
+
+
+def _array(versions: Iterable[Version]) -> bytes:
+    return b"[" + b",".join(map(line, versions)) + b"]"
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _answer(body: bytes) -> Response:
+    return Response(body, mimetype="application/json")

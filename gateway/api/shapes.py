@@ -1,0 +1,166 @@
+"""The shapes of ``/v1`` that are not records: arguments and answers, as they stand in the OpenAPI document."""
+
+from __future__ import annotations
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from gateway.access.applications import Wish
+from gateway.access.grants import WHOLE
+from gateway.access.reads import MAX_PAGE
+
+
+def _said(text: str) -> dict[str, str]:
+    return {"description": text}
+
+
+class Strict(Schema):
+    """What callers send: unknown members are refused, so that a misspelt one is noticed."""
+
+    class Meta:
+        """Unknown members are an error."""
+
+        unknown = RAISE
+
+
+class Problem(Schema):
+    """RFC 9457 problem document."""
+
+    type = fields.String(required=True, metadata=_said("urn:xinqiao:problem: and the code"))
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True, metadata=_said("both sentences"))
+    instance = fields.String(required=True)
+    code = fields.String(required=True, metadata=_said("stable; decide by this"))
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+    request_id = fields.String(required=True)
+    details = fields.Dict(metadata=_said("machine-readable facts"))
+
+
+class Receipt(Schema):
+    """What came of a delivery; kept and verified offline with `xinqiao audit verify-receipt`."""
+
+    class Meta:
+        """Findings and proof are documented in docs/operations."""
+
+        additional = ("digest", "origin", "received_at", "landed_at", "form", "status")
+
+    delivery_id = fields.String(required=True)
+    source = fields.String()
+    record_type = fields.String()
+    received = fields.Integer()
+    accepted = fields.Integer()
+    rejected = fields.Integer()
+    unresolved = fields.Integer()
+    new = fields.Integer()
+    changed = fields.Integer()
+    unchanged = fields.Integer()
+    withdrawn = fields.Integer()
+    findings = fields.List(fields.Dict())
+    audit = fields.Dict(metadata=_said("entry, inclusion proof and signed checkpoint"))
+
+
+class DeliveryQuery(Strict):
+    """Which deliveries are listed."""
+
+    source = fields.String(load_default=None, metadata=_said("agency/source"))
+    before = fields.String(load_default=None, metadata=_said("delivery_id to continue below"))
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
+
+
+class RejectionQuery(Strict):
+    """Which quarantined rows are listed."""
+
+    status = fields.String(load_default=None, validate=validate.OneOf(("open", "corrected", "replayed", "dismissed")))
+    after = fields.Integer(load_default=0, validate=validate.Range(0), metadata=_said("id to continue from"))
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
+
+
+class Correction(Strict):
+    """Corrected values of a quarantined row."""
+
+    values = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(allow_none=True),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata=_said("shared field or the agency's own heading -> text; null empties it"),
+    )
+
+
+class Reason(Strict):
+    """Why."""
+
+    reason = fields.String(required=True, validate=validate.Length(1, 1000))
+
+
+class EntityQuery(Strict):
+    """When the entity is looked at."""
+
+    as_of = fields.AwareDateTime(load_default=None, metadata=_said("instant with zone; default is now"))
+
+
+class RecordQuery(EntityQuery):
+    """Whose records."""
+
+    uscc = fields.String(required=True, validate=validate.Length(1, 64))
+
+
+class FeedQuery(Strict):
+    """Which stretch of a feed."""
+
+    after = fields.Integer(
+        load_default=0, validate=validate.Range(0, 2**63 - 1), metadata=_said("position of the last version seen")
+    )
+    limit = fields.Integer(load_default=1000, validate=validate.Range(1, MAX_PAGE))
+    wait = fields.Integer(
+        load_default=0, validate=validate.Range(0, 60), metadata=_said("seconds to wait if there is nothing new yet")
+    )
+
+
+class ApplicationShape(Strict):
+    """What an applicant asks for."""
+
+    record_type = fields.String(required=True)
+    columns = fields.List(
+        fields.String(), load_default=None, validate=validate.Length(min=1), metadata=_said("absent: the whole record")
+    )
+    purpose = fields.String(required=True, validate=validate.Length(1, 200))
+    legal_basis = fields.String(required=True, validate=validate.Length(1, 1000))
+    region_prefixes = fields.List(fields.String(validate=validate.Regexp(r"[0-9]{2,12}\Z")), load_default=list)
+    valid_from = fields.Date(required=True)
+    valid_until = fields.Date(required=True)
+
+
+def wish_of(asked: dict[str, object]) -> Wish:
+    """The application as the use case takes it."""
+    columns = asked.pop("columns")
+    regions = asked.pop("region_prefixes")
+    return Wish(
+        columns=tuple(columns) if isinstance(columns, list) else WHOLE,
+        region_prefixes=tuple(regions) if isinstance(regions, list) else (),
+        **asked,  # type: ignore[arg-type]  # the schema has given each member its type
+    )
+
+
+class ChallengeShape(Strict):
+    """A value that the reader believes to be wrong."""
+
+    record_type = fields.String(required=True)
+    seq = fields.Integer(required=True, validate=validate.Range(1, 2**63 - 1))
+    field = fields.String(required=True)
+    believed = fields.String(required=True, validate=validate.Length(max=2000))
+    evidence = fields.String(required=True, validate=validate.Length(1, 4000))
+
+
+class Decision(Strict):
+    """How the providing agency decides a challenge."""
+
+    decision = fields.String(required=True, validate=validate.OneOf(("upheld", "rejected")))
+    reason = fields.String(required=True, validate=validate.Length(1, 1000))
+
+
+class CertificateRequest(Strict):
+    """A certificate signing request for a system of the caller's own agency."""
+
+    csr = fields.String(required=True, validate=validate.Length(1, 16_384), metadata=_said("PKCS #10, PEM"))

@@ -1,0 +1,49 @@
+"""The contract of the SOAP face: its WSDL and XSD, and the check that a message keeps it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from lxml import etree
+from lxml.builder import ElementMaker
+
+NAMESPACE = "urn:xinqiao:gateway:v1"
+FOLDER = Path(__file__).parent / "wsdl"
+WSDL, XSD = "xinqiao.wsdl", "xinqiao.xsd"
+
+WRITTEN_ADDRESS = b"https://localhost:8443/soap"
+"""Where the WSDL as written says the service is; it is served with the address it was asked at."""
+
+E = ElementMaker(namespace=NAMESPACE, nsmap={None: NAMESPACE})
+"""Makes elements of the contract."""
+
+# libxml2 keeps the errors of the last validation inside the schema, so every thread has its own.
+_local = threading.local()
+
+
+def problems(element: etree._Element) -> list[str]:
+    """What the XSD says against an element, at most 20 lines; empty if it keeps the contract."""
+    schema = _schema()
+    if schema.validate(element):
+        return []
+    # Messages quote the offending value, which may be a whole file.
+    return [f"line {error.line}: {error.message[:300]}" for error in schema.error_log][:20]
+
+
+def document(name: str, address: str) -> bytes:
+    """A file of the contract, naming the address at which the service is reached now.
+
+    Args:
+        name: ``WSDL`` or ``XSD``.
+        address: of the service, e.g. ``https://gateway.example:8443/soap``.
+    """
+    raw = (FOLDER / name).read_bytes().replace(WRITTEN_ADDRESS, address.encode())
+    return raw.replace(b'schemaLocation="xinqiao.xsd"', f'schemaLocation="{address}/{XSD}"'.encode())
+
+
+def _schema() -> etree.XMLSchema:
+    if not hasattr(_local, "schema"):
+        _local.schema = etree.XMLSchema(etree.parse(str(FOLDER / XSD)))
+    schema: etree.XMLSchema = _local.schema
+    return schema

@@ -1,0 +1,116 @@
+"""``/soap``: from HTTP to an operation and back. Faults are typed; every answer keeps our own contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import structlog
+from flask import Blueprint, Response, request
+from lxml import etree
+from werkzeug.exceptions import UnsupportedMediaType
+
+from gateway.access.context import Context
+from gateway.access.errors import Invalid
+from gateway.soap import contract
+from gateway.soap.contract import E
+from gateway.soap.envelope import SOAP11, SOAP12, SoapError, Version, fault, read, version_of, write, xml_text
+from gateway.soap.operations import OPERATIONS
+
+log = structlog.get_logger(__name__)
+
+MAX_ENVELOPE_BYTES = 64 * 1024 * 1024
+"""An envelope is held in memory as a tree; larger files are uploaded over HTTP, where they are streamed."""
+
+
+class Explanation(Protocol):
+    """What an error comes to: the part of a problem document that a fault tells too."""
+
+    status: int
+    code: str
+    zh: str
+    en: str
+    details: Mapping[str, object]
+
+
+def soap_blueprint(
+    context: Callable[[], Context], explain: Callable[[Exception], Explanation], request_id: Callable[[], str]
+) -> Blueprint:
+    """The face as a Flask blueprint.
+
+    Args:
+        context: the verified caller of this request with what its use cases need; raises if there is none.
+        explain: the one table of what errors mean.
+        request_id: id of this request.
+    """
+    blueprint = Blueprint("soap", __name__)
+
+    @blueprint.get("/soap")
+    def describe() -> Response:
+        return Response(contract.document(contract.WSDL, request.base_url), mimetype="text/xml")
+
+    @blueprint.get("/soap/<name>")
+    def file(name: str) -> Response:
+        known = {contract.WSDL, contract.XSD}
+        if name not in known:
+            return Response(status=404)
+        address = request.base_url.removesuffix(f"/{name}")
+        return Response(contract.document(name, address), mimetype="text/xml")
+
+    @blueprint.post("/soap")
+    def call() -> Response:
+        announced = version_of(request.content_type or "")
+        if announced is None:
+            raise UnsupportedMediaType
+        request.max_content_length = min(MAX_ENVELOPE_BYTES, request.max_content_length or MAX_ENVELOPE_BYTES)
+        raw = request.get_data(cache=False)
+        version = announced
+        try:
+            message = read(raw, announced)
+            version = message.version
+            return _answer(version, 200, _perform(message.body, context()))
+        except SoapError as error:
+            told = _fault(error.version, error.fault, error.code, error.zh, error.en, request_id())
+            return _answer(error.version, _status(error.version, is_sender=True), told)
+        except Exception as error:  # the outermost edge: whatever happened is answered as a fault
+            said = explain(error)
+            is_sender = said.status < 500
+            told = _fault(version, "sender" if is_sender else "receiver", said.code, said.zh, said.en, request_id())
+            return _answer(version, _status(version, is_sender=is_sender), told)
+
+    return blueprint
+
+
+def _perform(asked: etree._Element, context: Context) -> etree._Element:
+    operation = OPERATIONS.get(str(asked.tag))
+    if operation is None:
+        raise Invalid(
+            f"没有操作 {asked.tag}。",
+            f"There is no operation {asked.tag}; there are: {', '.join(OPERATIONS)}.",
+        )
+    if wrong := contract.problems(asked):
+        raise Invalid(
+            f"请求不符合 XSD：{'；'.join(wrong)}",
+            f"The request contradicts the XSD: {'; '.join(wrong)}",
+            problems=wrong,
+        )
+    answer = operation(asked, context)
+    if broken := contract.problems(answer):
+        # Better no answer than one that breaks the promise; the log says where.
+        raise RuntimeError(f"our own answer contradicts the XSD: {broken}")
+    return answer
+
+
+def _fault(version: Version, kind: str, code: str, zh: str, en: str, request_id: str) -> etree._Element:
+    detail = E.problem(E.code(code), E.zh(xml_text(zh)), E.en(xml_text(en)), E.requestId(request_id))
+    return fault(version, kind, f"{zh} / {en}", detail)
+
+
+def _status(version: Version, *, is_sender: bool) -> int:
+    # SOAP 1.1, 6.2: every fault is 500. SOAP 1.2 part 2, table 20: a sender's fault is 400.
+    return 400 if version is SOAP12 and is_sender else 500
+
+
+def _answer(version: Version, status: int, part: etree._Element) -> Response:
+    media_type = SOAP11.media_type if version is SOAP11 else SOAP12.media_type
+    return Response(write(version, part), status, content_type=f"{media_type}; charset=utf-8")
