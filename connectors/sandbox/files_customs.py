@@ -26,7 +26,6 @@ HEADINGS = (
     "进境口岸",
     "年",
     "月",
-    "通报编号",
 )
 
 
@@ -69,9 +68,8 @@ def refusal_row(event: Happening, dirt: Dirt, number: int) -> Row:
         weight,
         goods.facts,
         goods.port,
-        f"{event.on.year}",
-        f"{event.on.month}",
-        f"GACC-{event.noted_on:%Y%m}",
+        f"{event.noted_on.year}",
+        f"{event.noted_on.month}",
     )
     return dict(zip(HEADINGS, values, strict=True))
 

@@ -13,6 +13,8 @@ from connectors.sandbox.dirt import Row
 from connectors.sandbox.files_workbook import Cell, Page, workbook
 
 NUMBERED = re.compile(r"^行政相对人代码_(\d)\((.+)\)$")
+FIRST_ROW = 4
+"""Worksheet row of the first record below title, line of the uploader and headings."""
 SPELLINGS = ("{}_{}({})", "{}_{} ({})", "{}_{}（{}）", "{}-{}（{}）", "{}＿{}({})")
 """Ways the numbered headings of the double publicity were met."""
 _SERIAL = re.compile(r"\d{5}")
@@ -41,13 +43,22 @@ def typed(heading: str, text: str | None, dates: frozenset[str]) -> Cell:
     return text
 
 
-def uploaded(title: str, headings: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[str]) -> bytes:
-    """A workbook with a merged title row, a line saying who filled it in, headings, rows and notes."""
+def uploaded(
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    notes: Sequence[str],
+    merges: Sequence[str] = (),
+) -> bytes:
+    """A workbook with a merged title row, a line saying who filled it in, headings, rows and notes.
+
+    The first row of ``rows`` is worksheet row ``FIRST_ROW``; ``merges`` are further merged ranges.
+    """
     width = len(headings)
     filled_in = ["填报单位（盖章）：", None, None, "单位：万元"]
     above: list[Sequence[Cell]] = [[title], filled_in, list(headings)]
     below: list[Sequence[Cell]] = [[note] for note in notes]
-    page = Page("Sheet1", [*above, *rows, *below], [f"A1:{get_column_letter(width)}1"])
+    page = Page("Sheet1", [*above, *rows, *below], [f"A1:{get_column_letter(width)}1", *merges])
     return workbook([page])
 
 

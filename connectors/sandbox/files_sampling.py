@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from connectors.sandbox.dirt import Dirt, Row
+from connectors.sandbox.files_workbook import Cell
 from connectors.sandbox.goods import FAILED_ITEMS, FOODS, LABORATORIES, PRODUCE, RESIDUES
 from connectors.sandbox.happenings import Happening, happenings
 from connectors.sandbox.world import SandboxEntity, World
@@ -80,14 +81,14 @@ def produce_samples(world: World) -> list[Happening]:
     return happenings(world, "produce_sampling", sampled_farms)
 
 
-def food_rows(event: Happening, dirt: Dirt, number: int, shops: list[SandboxEntity]) -> list[list[str | None]]:
+def food_rows(event: Happening, dirt: Dirt, number: int, shops: list[SandboxEntity]) -> list[list[Cell]]:
     """One sample: a full row, and for every further failed item a row with nothing but that item in it."""
     rng, entity = event.rng, event.entity
     shop, food = rng.choice(shops), FOODS[event.serial % len(FOODS)]
     items = rng.sample(FAILED_ITEMS, rng.choice((1, 1, 2, 3)))
     separator = rng.choice(("║", "║", "||", "｜", "丨"))
     told = [separator.join((item.item, item.found, item.standard)) for item in items]
-    first: list[str | None] = [
+    first: list[Cell] = [
         str(number),
         dirt.text(_producer(entity, shop) if rng.random() < 0.15 else entity.name),
         entity.address,
@@ -105,8 +106,14 @@ def food_rows(event: Happening, dirt: Dirt, number: int, shops: list[SandboxEnti
         sampling_no(event),
         rng.choice(("", "/", "抽检监测（市级本级）")),
     ]
-    further: list[list[str | None]] = [[None] * 10 + [text] + [None] * 5 for text in told[1:]]
+    further: list[list[Cell]] = [[None] * 10 + [text] + [None] * 5 for text in told[1:]]
     return [first, *further]
+
+
+def food_merges(first: int, height: int) -> list[str]:
+    """The ranges a tidy office merges for a sample of several rows: every column but that of the items."""
+    columns = [letter for letter in "ABCDEFGHIJLMNOP" if height > 1]
+    return [f"{letter}{first}:{letter}{first + height - 1}" for letter in columns]
 
 
 def sampling_no(event: Happening) -> str:

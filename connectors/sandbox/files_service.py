@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from connectors.sandbox import files_companies, files_customs, files_publicity, files_sampling
 from connectors.sandbox.dirt import Dirt, Row
-from connectors.sandbox.files_layout import cells, spelled, uploaded
+from connectors.sandbox.files_layout import FIRST_ROW, cells, spelled, uploaded
+from connectors.sandbox.files_workbook import Cell
 from connectors.sandbox.happenings import Happening
 from connectors.sandbox.service import Service, State
 from connectors.sandbox.world import FIRST_DAY, World
@@ -147,13 +148,15 @@ def food_sampling(world: World, dirt: Dirt, mood: str | None) -> list[Upload]:
     """食品抽检不合格: one sample may take several rows."""
     shops = [entity for entity in World(world.seed, world.size).entities if entity.sectors & {"restaurant", "trader"}]
     samples = _thinned(of_today(world, files_sampling.food_samples(world)), mood)
-    rows = [
-        row
-        for number, event in enumerate(samples, start=1)
-        for row in files_sampling.food_rows(event, dirt.at("food", event.serial), number, shops)
-    ]
+    rows: list[list[Cell]] = []
+    merges: list[str] = []
+    for number, event in enumerate(samples, start=1):
+        sample = files_sampling.food_rows(event, dirt.at("food", event.serial), number, shops)
+        if number % 2:
+            merges += files_sampling.food_merges(FIRST_ROW + len(rows), len(sample))
+        rows += sample
     headings = _spoilt(files_sampling.FOOD_HEADINGS, mood, "标称生产企业名称")
-    content = uploaded("食品安全监督抽检不合格产品信息", headings, rows, FOOTNOTES[:1])
+    content = uploaded("食品安全监督抽检不合格产品信息", headings, rows, FOOTNOTES[:1], merges)
     return [Upload(f"食品抽检不合格_{world.today:%Y%m%d}.xlsx", content)] if rows else []
 
 
