@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from connectors.delivery import Delivery, Part
 from connectors.errors import Refused
 from connectors.spec import SourceSpec
-from gateway.audit.log import append
+from gateway.audit import Action, append
 from gateway.clock import instant, parse_instant
 from gateway.store.tables import deliveries
 
@@ -167,5 +167,5 @@ def note_repeat(conn: Connection, delivery_id: str, original_id: str, at: dateti
     """Write down that a delivery said, byte for byte, what another one had said before."""
     row = row_of(conn, delivery_id)
     facts = {"delivery_id": delivery_id, "original": original_id, "source": row.source, "digest": row.digest}
-    entry = append(conn, action="delivery.repeated", actor=row.origin, at=at, facts=facts)
+    entry = append(conn, Action.DELIVERY_REPEATED, row.origin, facts, at)
     settle(conn, delivery_id, "repeated", {"delivery_id": delivery_id, "original": original_id}, at, entry)

@@ -11,7 +11,8 @@ from connectors.receive import acknowledge, receive
 from connectors.spec import SourceSpec
 from connectors.vault import Vault
 from gateway import deliveries, pipeline
-from gateway.audit.log import append, seal
+from gateway.audit import Action, append
+from gateway.audit.log import seal
 from gateway.store import Store
 
 
@@ -70,5 +71,5 @@ def note_failure(store: Store, source: str, reason: str, run_id: str, now: datet
     """Write into the audit log that a run of a source ended red."""
     with store.write() as conn:
         facts = {"source": source, "reason": reason[:2000], "run_id": run_id}
-        append(conn, action="run.failed", actor="airflow", at=now, facts=facts)
+        append(conn, Action.RUN_FAILED, "airflow", facts, now)
     seal(store, now)

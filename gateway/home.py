@@ -6,11 +6,12 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from certs.authority import Files, create, issue_server, open_authority
-from certs.keys import save_key, write_whole
+from certs.keys import write_whole
 from connectors.errors import Refused
+from gateway.audit import Action, append
 from gateway.audit.keys import create_log_key, vkey_path
-from gateway.audit.log import append, seal
+from gateway.audit.log import seal
+from gateway.certificates_publish import DEFAULT_HOSTS, prepare
 from gateway.clock import instant
 from gateway.resolve import ENTITIES
 from gateway.sealing import create_seal_key, seal_key_path
@@ -41,13 +42,13 @@ def initialise(settings: Settings, now: datetime) -> bool:
         create_log_key(settings)
     if not (home / "connections.yml").exists():
         write_whole(home / "connections.yml", _NO_CONNECTIONS.encode())
-    _prepare_certificates(settings, now)
     store = open_store(settings)
     try:
         _prepare_tables(store, now)
         if is_new:
             with store.write() as conn:
-                append(conn, action="home.initialised", actor="cli", at=now, facts={"log_origin": settings.log_origin})
+                append(conn, Action.HOME_INITIALISED, "cli", {"log_origin": settings.log_origin}, now)
+        prepare(store, now, "cli", list(dict.fromkeys([*DEFAULT_HOSTS, settings.host])))
         seal(store, now)
     finally:
         store.close()
@@ -67,19 +68,6 @@ def open_home(settings: Settings) -> Store:
             home=str(settings.home),
         )
     return open_store(settings)
-
-
-def _prepare_certificates(settings: Settings, now: datetime) -> None:
-    files = Files(settings.home / "pki")
-    if not files.issuing.exists():
-        create(files.home, now)
-    if not files.gateway.exists():
-        hosts = dict.fromkeys([settings.host, "127.0.0.1", "localhost"])
-        issued = issue_server(open_authority(files.home), list(hosts), now)
-        if issued.key is None:
-            raise ValueError("issue_server made a certificate without a key although no CSR was given")
-        save_key(files.gateway_key, issued.key)
-        write_whole(files.gateway, issued.pem())
 
 
 def _prepare_tables(store: Store, now: datetime) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from connectors.delivery import LINE, PART, ROW
 from connectors.errors import Refused
 from connectors.spec import SourceSpec
-from gateway.audit.log import append
+from gateway.audit import append
 from gateway.clock import instant
 from gateway.sealing import Sealer, load_sealer
 from gateway.steps import Judged
@@ -26,6 +26,7 @@ from gateway.store.tables import rejections
 from schemas.canonical import canonical_json
 from schemas.columnar import contract
 
+_NAMED = 1_000
 OPEN, CORRECTED, REPLAYED, DISMISSED = "open", "corrected", "replayed", "dismissed"
 
 
@@ -171,14 +172,10 @@ def settle(
             f"{len(rows) - closed} of the rows have been settled by someone else; reload and try again",
             rejections=list(rows),
         )
-    facts: dict[str, Any] = {"rejections": list(rows), "delivery_id": landed_in, "reason": reason}
-    append(
-        conn,
-        action=f"quarantine.{status}",
-        actor=actor,
-        at=now,
-        facts={name: value for name, value in facts.items() if value is not None},
-    )
+    # An entry is small; which rows, when there are very many, stands in the table itself.
+    facts = {"rejections": list(rows)[:_NAMED], "count": len(rows), "delivery_id": landed_in, "reason": reason}
+    known = {name: value for name, value in facts.items() if value is not None}
+    append(conn, f"quarantine.{status}", actor, known, now)
 
 
 def dismiss(store: Store, rejection_id: int, reason: str, actor: str, now: datetime) -> None:

@@ -13,7 +13,9 @@ from connectors.delivery import Finding
 from connectors.errors import XinqiaoError
 from connectors.spec import SourceSpec
 from gateway import deliveries
-from gateway.audit.log import append, inclusion, seal
+from gateway.audit import Action, append
+from gateway.audit.log import seal
+from gateway.audit.proofs import inclusion
 from gateway.steps import Landed, Resolved
 from gateway.store import Store
 
@@ -72,7 +74,7 @@ def settle(
 ) -> None:
     """Put a landed delivery's receipt into the register and its facts into the audit log."""
     known = {name: value for name, value in facts.items() if value is not None}
-    entry = append(conn, action="delivery.landed", actor=actor, at=now, facts=known)
+    entry = append(conn, Action.DELIVERY_LANDED, actor, known, now)
     deliveries.settle(conn, delivery_id, "landed", receipt, now, entry)
 
 
@@ -82,7 +84,7 @@ def refusal(store: Store, delivery_id: str, error: XinqiaoError, now: datetime) 
     with store.write() as conn:
         row = deliveries.row_of(conn, delivery_id)
         facts = {"delivery_id": delivery_id, "source": row.source, "digest": row.digest, "code": error.code}
-        entry = append(conn, action="delivery.refused", actor=row.origin, at=now, facts=facts)
+        entry = append(conn, Action.DELIVERY_REFUSED, row.origin, facts, now)
         deliveries.settle(conn, delivery_id, "refused", {"delivery_id": delivery_id, "problem": problem}, now, entry)
     seal(store, now)
 
