@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import secrets
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,8 +106,8 @@ class Sandbox:
     def stop(self) -> None:
         """Stop every server. What lies under ``home`` stays."""
         self.state.moods.clear()
-        for listener in self._listeners.values():
-            listener.stop()
+        with ThreadPoolExecutor() as together:
+            list(together.map(_Listener.stop, self._listeners.values()))
         self._listeners.clear()
         for service in self.services.values():
             if service.stop:
