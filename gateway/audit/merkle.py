@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 EMPTY_ROOT = sha256(b"").digest()
@@ -49,3 +51,165 @@ def root(leaves: Sequence[bytes]) -> bytes:
     while len(level) > 1:
         level = parents(level)
     return level[0] if level else EMPTY_ROOT
+
+
+Node = Callable[[int, int], bytes]
+"""``node(level, index)``: root of the full subtree over leaves ``index << level`` to ``(index + 1) << level``."""
+
+
+def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
+    """PATH(index, D[size]) of RFC 6962, 2.1.1: the hashes beside the way from a leaf to the root.
+
+    Args:
+        node: gives the hash of any full subtree, from tiles or from memory.
+
+    Raises:
+        ValueError: there is no such leaf.
+    """
+    if not 0 <= index < size:
+        raise ValueError(f"leaf {index} is not in a tree of {size}")
+    begin, end = 0, size
+    beside = []
+    while end - begin > 1:
+        middle = begin + _left_size(end - begin)
+        if index < middle:
+            beside.append((middle, end))
+            end = middle
+        else:
+            beside.append((begin, middle))
+            begin = middle
+    return [range_root(begin, end, node) for begin, end in reversed(beside)]
+
+
+def consistency_proof(old: int, new: int, node: Node) -> list[bytes]:
+    """PROOF(old, D[new]) of RFC 6962, 2.1.2: shows that the tree of `new` begins with the tree of `old`.
+
+    Raises:
+        ValueError: not ``0 <= old <= new``.
+    """
+    if not 0 <= old <= new:
+        raise ValueError(f"a tree of {new} cannot begin with one of {old}")
+    if old in (0, new):
+        return []
+    begin, end = 0, new
+    beside = []
+    while end != old:
+        middle = begin + _left_size(end - begin)
+        if old <= middle:
+            beside.append((middle, end))
+            end = middle
+        else:
+            beside.append((begin, middle))
+            begin = middle
+    # The verifier already has the old root; only a part of the old tree must be named.
+    named = [(begin, end)] if begin else []
+    return [range_root(begin, end, node) for begin, end in [*named, *reversed(beside)]]
+
+
+def range_root(begin: int, end: int, node: Node) -> bytes:
+    """Root over leaves ``begin`` to ``end``; ``begin`` is a multiple of the largest power of two inside."""
+    peaks = []
+    while begin < end:
+        level = (end - begin).bit_length() - 1
+        peaks.append(node(level, begin >> level))
+        begin += 1 << level
+    return fold(peaks)
+
+
+def fold(peaks: Sequence[bytes]) -> bytes:
+    """Root of a tree from the roots of its full subtrees, largest first; `EMPTY_ROOT` of none."""
+    if not peaks:
+        return EMPTY_ROOT
+    above = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        above = node_hash(peak, above)
+    return above
+
+
+def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], trusted_root: bytes) -> None:
+    """Verify an inclusion proof (RFC 9162, 2.1.3.2).
+
+    Raises:
+        ProofError: the leaf is not shown to be at this index of the tree with this root.
+    """
+    if not 0 <= index < size:
+        raise ProofError(f"leaf {index} is not in a tree of {size}")
+    here, last, above = index, size - 1, leaf
+    for beside in proof:
+        if last == 0:
+            raise ProofError("the inclusion proof is too long")
+        if here & 1 or here == last:
+            above = node_hash(beside, above)
+            while not here & 1 and here:
+                here, last = here >> 1, last >> 1
+        else:
+            above = node_hash(above, beside)
+        here, last = here >> 1, last >> 1
+    if last:
+        raise ProofError("the inclusion proof is too short")
+    if above != trusted_root:
+        raise ProofError(f"the inclusion proof leads to {above.hex()}, expected {trusted_root.hex()}")
+
+
+def check_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
+    """Verify a consistency proof (RFC 9162, 2.1.4.2).
+
+    Raises:
+        ProofError: the new tree is not shown to begin with the old one.
+    """
+    if not 0 <= old <= new:
+        raise ProofError(f"a tree of {new} cannot begin with one of {old}")
+    if old in (0, new):
+        _check_trivial(old, proof, old_root, new_root)
+        return
+    hashes = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
+    if not hashes:
+        raise ProofError("the consistency proof is too short")
+    here, last = old - 1, new - 1
+    while here & 1:
+        here, last = here >> 1, last >> 1
+    old_above = new_above = hashes[0]
+    for beside in hashes[1:]:
+        if last == 0:
+            raise ProofError("the consistency proof is too long")
+        if here & 1 or here == last:
+            old_above, new_above = node_hash(beside, old_above), node_hash(beside, new_above)
+            while not here & 1 and here:
+                here, last = here >> 1, last >> 1
+        else:
+            new_above = node_hash(new_above, beside)
+        here, last = here >> 1, last >> 1
+    if last or old_above != old_root or new_above != new_root:
+        raise ProofError(f"the tree of {new} is not shown to begin with the tree of {old}")
+
+
+def _check_trivial(old: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
+    if proof:
+        raise ProofError("the consistency proof is too long")
+    if old_root != (new_root if old else EMPTY_ROOT):
+        raise ProofError(f"two roots for a tree of {old}")
+
+
+def proof_text(hashes: Sequence[bytes]) -> list[str]:
+    """A proof as it stands in JSON: base64, one string per hash."""
+    return [base64.b64encode(one).decode() for one in hashes]
+
+
+def parse_proof(texts: Sequence[str]) -> list[bytes]:
+    """Read what `proof_text` wrote.
+
+    Raises:
+        ProofError: not a list of 32-byte hashes in base64.
+    """
+    try:
+        hashes = [base64.b64decode(text, validate=True) for text in texts]
+    except (binascii.Error, TypeError, ValueError) as error:
+        raise ProofError(f"the hashes of a proof are base64: {error}") from error
+    if any(len(one) != HASH_BYTES for one in hashes):
+        raise ProofError(f"the hashes of a proof have {HASH_BYTES} bytes")
+    return hashes
+
+
+def _left_size(size: int) -> int:
+    """The largest power of two smaller than ``size`` (RFC 6962, 2.1: k < n <= 2k)."""
+    return 1 << (size - 1).bit_length() - 1

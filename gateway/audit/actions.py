@@ -1,0 +1,84 @@
+"""Every kind of act the log knows, with its titles. An act that is not here cannot be written."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """One kind of act; its value is what stands in the log and never changes meaning.
+
+    Attributes:
+        zh: title in 简体中文.
+        en: title in English.
+    """
+
+    zh: str
+    en: str
+
+    def __new__(cls, value: str, zh: str, en: str) -> Action:
+        self = str.__new__(cls, value)
+        self._value_, self.zh, self.en = value, zh, en
+        return self
+
+    HOME_INITIALISED = "home.initialised", "系统初始化", "installation initialised"
+
+    DELIVERY_LANDED = "delivery.landed", "数据入库", "delivery landed"
+    DELIVERY_REFUSED = "delivery.refused", "数据拒收", "delivery refused"
+    DELIVERY_REPEATED = "delivery.repeated", "重复交付", "delivery repeated"
+    RUN_FAILED = "run.failed", "采集失败", "run failed"
+
+    QUARANTINE_CORRECTED = "quarantine.corrected", "隔离行更正", "quarantined row corrected"
+    QUARANTINE_DISMISSED = "quarantine.dismissed", "隔离行驳回", "quarantined row dismissed"
+    QUARANTINE_REPLAYED = "quarantine.replayed", "隔离行重放", "quarantined rows replayed"
+
+    ENTITY_READ = "entity.read", "查询主体", "entity read"
+    RECORD_READ = "record.read", "查询记录", "records read"
+    FEED_READ = "feed.read", "读取变更流", "feed read"
+    EXPORT_MADE = "export.made", "导出数据", "export made"
+    READ_REFUSED = "read.refused", "查询被拒", "read refused"
+
+    APPLICATION_FILED = "application.filed", "提出共享申请", "application filed"
+    APPLICATION_APPROVED = "application.approved", "同意共享申请", "application approved"
+    APPLICATION_REFUSED = "application.refused", "拒绝共享申请", "application refused"
+    APPLICATION_WITHDRAWN = "application.withdrawn", "撤回共享申请", "application withdrawn"
+    GRANT_GIVEN = "grant.given", "授权", "grant given"
+    GRANT_REFUSED = "grant.refused", "拒绝授权", "grant refused"
+    GRANT_WITHDRAWN = "grant.withdrawn", "撤销授权", "grant withdrawn"
+
+    SYSTEM_REGISTERED = "system.registered", "登记系统", "system registered"
+    SYSTEM_SUSPENDED = "system.suspended", "暂停系统", "system suspended"
+    SYSTEM_RESUMED = "system.resumed", "恢复系统", "system resumed"
+    PERSON_REGISTERED = "person.registered", "登记人员", "person registered"
+    PERSON_SUSPENDED = "person.suspended", "暂停人员", "person suspended"
+    PERSON_RESUMED = "person.resumed", "恢复人员", "person resumed"
+    CERTIFICATE_REQUESTED = "certificate.requested", "申请证书", "certificate requested"
+    CERTIFICATE_ISSUED = "certificate.issued", "签发证书", "certificate issued"
+    CERTIFICATE_RENEWED = "certificate.renewed", "更新证书", "certificate renewed"
+    CERTIFICATE_SUSPENDED = "certificate.suspended", "暂停证书", "certificate suspended"
+    CERTIFICATE_RESUMED = "certificate.resumed", "恢复证书", "certificate resumed"
+    CERTIFICATE_REVOKED = "certificate.revoked", "吊销证书", "certificate revoked"
+
+    CHALLENGE_RAISED = "challenge.raised", "提出校核", "challenge raised"
+    CHALLENGE_UPHELD = "challenge.upheld", "校核属实", "challenge upheld"
+    CHALLENGE_REJECTED = "challenge.rejected", "校核不成立", "challenge rejected"
+
+    PERSON_ERASED = "person.erased", "删除个人信息", "personal data erased"
+
+
+READS = (Action.ENTITY_READ, Action.RECORD_READ, Action.FEED_READ, Action.EXPORT_MADE)
+"""The acts by which somebody came to see records."""
+
+
+_BY_VALUE = {action.value: action for action in Action}
+
+
+def action_of(value: str) -> Action:
+    """The act written as ``value``.
+
+    Raises:
+        ValueError: the log knows no such act.
+    """
+    if value not in _BY_VALUE:
+        raise ValueError(f"unknown act {value!r}; the log knows {sorted(_BY_VALUE)}")
+    return _BY_VALUE[value]

@@ -1,0 +1,126 @@
+"""The log's directory: tiles appear whole or not at all, and survive a power cut before they are relied on."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gateway.audit.merkle import root
+from gateway.audit.tiles import WIDTH, Tile, split_hashes, widest
+from gateway.settings import Settings
+
+
+def log_folder(settings: Settings) -> Path:
+    """Where ``checkpoint`` and ``tile/`` lie; served as they are."""
+    return settings.home / "log"
+
+
+def write_tiles(folder: Path, tiles: Mapping[Tile, bytes], committed: int) -> None:
+    """Write tiles and sync them; forget partial tiles that no checkpoint covers.
+
+    Args:
+        committed: size of the newest signed log. A seal that was cut off may have left wider
+            tiles, made of entries in an order that never came to be.
+    """
+    folders = set()
+    for tile, content in tiles.items():
+        path = folder / tile.path
+        _forget_partials(folder, tile, committed)
+        write_file(path, content)
+        folders.add(path.parent)
+    for parent in folders:
+        _sync_folder(parent)
+
+
+def _forget_partials(folder: Path, tile: Tile, committed: int) -> None:
+    partials = folder / (Tile(tile.level, tile.number).path + ".p")
+    if not partials.is_dir():
+        return
+    covered = widest(tile.level, tile.number, committed)
+    kept = covered.width if covered and tile.width < WIDTH else 0
+    # A full tile serves everyone who asks for a part of it (tlog-tiles, "Partial tiles").
+    for path in partials.iterdir():
+        if not path.name.isdigit() or int(path.name) > kept:
+            path.unlink(missing_ok=True)
+    if tile.width == WIDTH:
+        partials.rmdir()
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_tile(folder: Path, tile: Tile) -> bytes:
+    """The content of a tile; of the full one if the partial one has gone.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    path = folder / tile.path
+    if tile.width < WIDTH and not path.exists():
+        return (folder / Tile(tile.level, tile.number).path).read_bytes()
+    return path.read_bytes()
+
+
+class TileNodes:
+    """Hashes of full subtrees of a log of ``size`` entries, read from its tiles as any client would.
+
+    Calling it is `gateway.audit.merkle.Node`.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self._folder, self._size = folder, size
+        self._read: dict[tuple[int, int], list[bytes]] = {}
+
+    def __call__(self, level: int, index: int) -> bytes:
+        """Root of subtree ``index`` of ``level``.
+
+        Raises:
+            FileNotFoundError: its tile is missing.
+            ValueError: outside the log, or its tile is cut off.
+        """
+        tile_level, height = divmod(level, 8)
+        number, first = divmod(index << height, WIDTH)
+        hashes = self._hashes(tile_level, number)[first : first + (1 << height)]
+        if len(hashes) != 1 << height:
+            raise ValueError(f"tile {tile_level}/{number} does not hold subtree {index} of level {level}")
+        return root(hashes)
+
+    def _hashes(self, level: int, number: int) -> list[bytes]:
+        known = self._read.get((level, number))
+        if known is None:
+            tile = widest(level, number, self._size)
+            if tile is None:
+                raise ValueError(f"tile {level}/{number} is outside a log of {self._size}")
+            known = split_hashes(read_tile(self._folder, tile))[: tile.width]
+            self._read[level, number] = known
+        return known
+
+
+def tile_files(folder: Path) -> Iterator[str]:
+    """Paths below the log of every file under ``tile/``, sorted; files being written are not among them."""
+    for path in sorted((folder / "tile").rglob("*")):
+        if path.is_file() and not path.name.startswith(".new-"):
+            yield path.relative_to(folder).as_posix()

@@ -1,0 +1,204 @@
+"""Sealing: entries get their place in the log, the tree grows, a checkpoint is signed.
+
+The order makes a crash harmless: tiles first (covered by no checkpoint yet), then the
+database, then the checkpoint file. Whatever was cut off, the next seal does again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import structlog
+from sqlalchemy import Connection, func, select, update
+
+from connectors.errors import Refused, Unavailable
+from gateway.audit.files import TileNodes, log_folder, write_file, write_tiles
+from gateway.audit.keys import load_signer, load_verifier
+from gateway.audit.merkle import check_inclusion, inclusion_proof, leaf_hash, proof_text
+from gateway.audit.notes import Checkpoint, open_checkpoint, sign_checkpoint
+from gateway.audit.tables import append, entries, read_body, seal_state
+from gateway.audit.tiles import WIDTH, bundles, unpack_edge
+from gateway.clock import instant, utc_now
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.store.dialect import insert_missing
+
+__all__ = ["Sealer", "append", "current_checkpoint", "inclusion", "seal"]
+
+_BATCH = 256 * WIDTH
+"""Entries sealed in one transaction, so that a long backlog needs little memory."""
+
+log = structlog.get_logger(__name__)
+
+
+def seal(store: Store, now: datetime) -> Checkpoint:
+    """Number every committed entry, extend the tree and publish a signed checkpoint.
+
+    Safe to call from any number of threads and processes; costs nothing when nothing is new.
+
+    Raises:
+        FileNotFoundError: the home has no log key.
+    """
+    while _work_to_do(store):
+        with store.write() as conn:
+            _seal_batch(conn, store.settings, now)
+    return _publish(store)
+
+
+def current_checkpoint(store: Store) -> Checkpoint | None:
+    """The newest signed checkpoint; None before the first seal.
+
+    Raises:
+        gateway.audit.notes.NoteError: it was altered.
+    """
+    with store.read() as conn:
+        note = conn.execute(select(seal_state.c.checkpoint)).scalar_one_or_none()
+    return None if not note else open_checkpoint(note, load_verifier(store.settings))
+
+
+def inclusion(store: Store, entry_id: int) -> dict[str, Any]:
+    """The proof that an entry is in the log, as a receipt carries it under ``audit``.
+
+    Returns:
+        ``entry`` (the body), ``index``, ``size``, ``leaf_hash`` (hex), ``proof`` (base64, lowest
+        first) and ``checkpoint`` (the signed note of a log of ``size`` entries).
+
+    Raises:
+        Refused: no such entry.
+        Unavailable: the entry waits to be sealed; a second later it is.
+        ProofError: the tiles were altered; a false proof is never given out.
+    """
+    with store.read() as conn:
+        row = conn.execute(select(entries.c.idx, entries.c.body).where(entries.c.id == entry_id)).one_or_none()
+    if row is None:
+        raise Refused(f"没有编号为 {entry_id} 的审计条目", f"no audit entry {entry_id}", entry_id=entry_id)
+    checkpoint = current_checkpoint(store)
+    if row.idx is None or checkpoint is None or row.idx >= checkpoint.size:
+        raise Unavailable(
+            f"审计条目 {entry_id} 尚未封存，请稍后再取",
+            f"audit entry {entry_id} is not sealed yet; ask again",
+            entry_id=entry_id,
+        )
+    leaf = leaf_hash(row.body)
+    nodes = TileNodes(log_folder(store.settings), checkpoint.size)
+    proof = inclusion_proof(row.idx, checkpoint.size, nodes)
+    check_inclusion(leaf, row.idx, checkpoint.size, proof, checkpoint.root)
+    return {
+        "entry": read_body(row.body),
+        "index": row.idx,
+        "size": checkpoint.size,
+        "leaf_hash": leaf.hex(),
+        "proof": proof_text(proof),
+        "checkpoint": checkpoint.note,
+    }
+
+
+def _work_to_do(store: Store) -> bool:
+    """Look without a lock, so that an idle sealer never stands in a writer's way."""
+    with store.read() as conn:
+        if conn.execute(select(entries.c.id).where(entries.c.idx.is_(None)).limit(1)).first():
+            return True
+        return not conn.execute(select(seal_state.c.checkpoint)).scalar_one_or_none()
+
+
+def _seal_batch(conn: Connection, settings: Settings, now: datetime) -> None:
+    start = {"id": [1], "size": [0], "edge": [b""], "checkpoint": [""], "sealed_at": [instant(now)]}
+    if conn.execute(select(seal_state.c.id)).first() is None:
+        insert_missing(conn, seal_state, pl.DataFrame(start))
+    # One sealer at a time: SQLite has one writer anyway, PostgreSQL waits for this row.
+    state = conn.execute(select(seal_state).with_for_update()).one()
+    edge = unpack_edge(state.size, state.edge)
+    _number_entries(conn, edge.size)
+    bundle_start = edge.size - edge.size % WIDTH
+    rows = conn.execute(
+        select(entries.c.idx, entries.c.leaf_hash, entries.c.body)
+        .where(entries.c.idx >= bundle_start)
+        .order_by(entries.c.idx)
+    ).all()
+    extended, tiles = edge.extend([row.leaf_hash for row in rows if row.idx >= edge.size])
+    if extended.size > edge.size:
+        tiles.update(bundles(bundle_start // WIDTH, [row.body for row in rows]))
+    write_tiles(log_folder(settings), tiles, committed=edge.size)
+    checkpoint = sign_checkpoint(load_signer(settings), extended.size, extended.root())
+    conn.execute(
+        update(seal_state).values(
+            size=extended.size, edge=extended.pack(), checkpoint=checkpoint.note, sealed_at=instant(now)
+        )
+    )
+
+
+def _number_entries(conn: Connection, size: int) -> None:
+    """Give the next places to committed entries in order of id.
+
+    One statement sees one state, so an entry that commits meanwhile simply waits for the
+    next seal, even if its id is lower.
+    """
+    waiting = (
+        select(entries.c.id, func.row_number().over(order_by=entries.c.id).label("place"))
+        .where(entries.c.idx.is_(None))
+        .order_by(entries.c.id)
+        .limit(_BATCH)
+        .subquery()
+    )
+    conn.execute(update(entries).where(entries.c.id == waiting.c.id).values(idx=size - 1 + waiting.c.place))
+
+
+def _publish(store: Store) -> Checkpoint:
+    """Bring the checkpoint file up to the database, also after a crash between the two."""
+    folder = log_folder(store.settings)
+    path = folder / "checkpoint"
+    verifier = load_verifier(store.settings)
+    with _file_lock(store.settings), store.read() as conn:
+        note: str = conn.execute(select(seal_state.c.checkpoint)).scalar_one()
+        if not path.exists() or path.read_text("utf-8") != note:
+            write_file(path, note.encode())
+    return open_checkpoint(note, verifier)
+
+
+@contextmanager
+def _file_lock(settings: Settings) -> Iterator[None]:
+    """Two processes that seal in turn must not publish in the opposite order."""
+    log_folder(settings).mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(settings.home / "log" / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Sealer(threading.Thread):
+    """Seals every second beside a running server.
+
+    A seal that fails is logged and tried again; entries wait in the database meanwhile.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], datetime] = utc_now, every_s: float = 1.0) -> None:
+        super().__init__(name="audit-sealer", daemon=True)
+        self._store, self._clock, self._every_s = store, clock, every_s
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Seal until stopped, and once more at the end."""
+        while not self._stopping.wait(self._every_s):
+            self._seal()
+        self._seal()
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """Seal what is left and end the thread."""
+        self._stopping.set()
+        self.join(timeout_s)
+
+    def _seal(self) -> None:
+        try:
+            seal(self._store, self._clock())
+        # The edge of a thread: what is not caught here would end sealing unseen.
+        except Exception:
+            log.exception("seal failed")
