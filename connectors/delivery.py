@@ -19,6 +19,25 @@ OPERATION = "_op"
 """``put`` or ``withdraw``; dtype pl.String."""
 
 
+FAULT_COLUMNS = pl.Schema(
+    {
+        ROW: pl.UInt32(),
+        "field": pl.String(),
+        "value": pl.String(),
+        "rule": pl.String(),
+        "zh": pl.String(),
+        "en": pl.String(),
+        "candidates": pl.List(pl.String()),
+    }
+)
+"""Columns and dtypes of a frame of row faults, one fault a row; the same as those of the contract's judgement."""
+
+
+def no_faults() -> pl.DataFrame:
+    """An empty frame of :data:`FAULT_COLUMNS`."""
+    return pl.DataFrame(schema=FAULT_COLUMNS)
+
+
 @dataclass(frozen=True)
 class Part:
     """One file, page or result set, exactly as it was received.
@@ -91,6 +110,19 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Parts that have the same headings; a delivery may hold several forms, each in its own part.
+
+    Attributes:
+        parts: values of ``_part``.
+        headings: those that are really there, in the order of the part.
+    """
+
+    parts: tuple[str, ...]
+    headings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Sheet:
     """The delivery as text, exactly as sent: nothing trimmed, converted or dropped.
 
@@ -98,11 +130,15 @@ class Sheet:
         delivery: where it came from.
         frame: ``_row``, ``_part``, ``_line`` and one pl.String column per heading; empty cells are null.
         findings: e.g. formula cells whose stored result was taken, footer notes set aside.
+        faults: rows that cannot be read as records at all (ragged lines); see :data:`FAULT_COLUMNS`.
+        layouts: which parts have which headings; empty means that all parts have all of them.
     """
 
     delivery: Delivery
     frame: pl.DataFrame
     findings: tuple[Finding, ...] = ()
+    faults: pl.DataFrame = field(default_factory=no_faults)
+    layouts: tuple[Layout, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +151,7 @@ class Mapped:
         form: name of the form (layout) of the source that the headings matched.
         headings: shared field -> heading it was read from, so that a fault can name the agency's own column.
         findings: those of the sheet, plus unexpected columns.
+        faults: those of the sheet, plus unknown operation words; their rows are never accepted.
     """
 
     sheet: Sheet
@@ -122,3 +159,4 @@ class Mapped:
     form: str
     headings: dict[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    faults: pl.DataFrame = field(default_factory=no_faults)

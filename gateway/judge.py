@@ -28,7 +28,9 @@ def judge(mapped: Mapped, contract: Contract, spec: SourceSpec) -> Judged:
         Judged: ``accepted`` also has ``record_key``, unique.
     """
     judgement = contract.judge(mapped.frame)
-    keyed = judgement.accepted.with_columns(record_keys(judgement.accepted, contract, spec.source))
+    # Ragged lines and unknown operation marks were faulted before there were fields to judge.
+    readable = judgement.accepted.join(mapped.faults.select("_row"), on="_row", how="anti", maintain_order="left")
+    keyed = readable.with_columns(record_keys(readable, contract, spec.source))
     said = [name for name in keyed.columns if name != "_row"]
     distinct = keyed.unique(said, keep="first", maintain_order=True)
     if spec.delivery == "snapshot":
@@ -40,7 +42,7 @@ def judge(mapped: Mapped, contract: Contract, spec: SourceSpec) -> Judged:
         accepted = distinct.unique(RECORD_KEY, keep="last", maintain_order=True)
         conflicts = judgement.faults.clear()
         repeated = keyed.height - accepted.height
-    faults = pl.concat([judgement.faults, conflicts.select(judgement.faults.columns)])
+    faults = pl.concat([mapped.faults, judgement.faults, conflicts.select(judgement.faults.columns)])
     return Judged(mapped, accepted, faults, judgement.warnings, repeated)
 
 

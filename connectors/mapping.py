@@ -1,0 +1,242 @@
+"""From an agency's columns to the shared field names: choose the form, pop each column, report what is left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from connectors.delivery import FAULT_COLUMNS, OPERATION, PART, ROW, Finding, Layout, Mapped, Sheet
+from connectors.errors import SourceChanged
+from connectors.headings import Fit, fits, heading_key, known, pick
+from connectors.lookups import look_up
+from connectors.registry import adapter
+from connectors.spec import Column, Form, SourceSpec
+from connectors.transforms import TRANSFORMS, Transform
+from schemas.faults import Fault
+
+_META = ("_row", "_part", "_line")
+_PERSONAL_HEADING = re.compile("身份证|证件号|手机|电话|联系方式|姓名|经办人|联系人|phone|mobile|id_?no|sfz|lxdh", re.I)
+_PERSONAL_VALUE = re.compile(r"1[3-9][0-9]{9}|[1-9][0-9]{5}(19|20)[0-9]{2}(0[1-9]|1[0-2])[0-3][0-9]{4}[0-9Xx]")
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rows of one layout after mapping."""
+
+    frame: pl.DataFrame
+    form: str
+    headings: dict[str, str]
+    findings: list[Finding]
+    faults: list[pl.DataFrame]
+
+
+def map_sheet(sheet: Sheet, spec: SourceSpec) -> Mapped:
+    """Rename and translate columns; every one of them is mapped, ignored on purpose or reported.
+
+    Raises:
+        SourceChanged: no form of the source fits the headings, or two fit equally well.
+    """
+    module = adapter(spec)
+    if module is not None and hasattr(module, "prepare"):
+        sheet = module.prepare(sheet)
+    cells = tuple(name for name in sheet.frame.columns if name not in _META)
+    layouts = sheet.layouts or (Layout((), cells),)
+    pieces = [_map_layout(sheet, layout, spec) for layout in layouts if layout.headings or not sheet.frame.height]
+    frame = pl.concat([piece.frame for piece in pieces], how="diagonal").sort(ROW)
+    headings: dict[str, str] = {}
+    for piece in pieces:
+        headings = {**piece.headings, **headings}
+    return Mapped(
+        sheet=sheet,
+        frame=frame,
+        form="+".join(dict.fromkeys(piece.form for piece in pieces)),
+        headings=headings,
+        findings=(*sheet.findings, *(finding for piece in pieces for finding in piece.findings)),
+        faults=pl.concat([sheet.faults, *(faults for piece in pieces for faults in piece.faults)]),
+    )
+
+
+def _map_layout(sheet: Sheet, layout: Layout, spec: SourceSpec) -> _Piece:
+    rows = sheet.frame.filter(pl.col(PART).is_in(layout.parts)) if len(sheet.layouts) > 1 else sheet.frame
+    if not layout.headings:
+        form = spec.forms[0]
+        empty = pl.DataFrame(
+            schema={ROW: pl.UInt32, OPERATION: pl.String, **{c.field: pl.String for c in form.columns}}
+        )
+        return _Piece(empty, form.name, {}, [], [])
+    form = _choose(layout, spec)
+    by_key = {heading_key(heading): heading for heading in layout.headings}
+    piece = _Piece(rows.select(ROW), form.name, {}, [], [])
+    used: set[str] = set()
+    columns: list[pl.Series] = []
+    for column in form.columns:
+        chosen = [heading for heading in pick(column, by_key) if heading is not None]
+        used.update(chosen)
+        if column.constant is not None:
+            columns.append(pl.Series(column.field, [column.constant], dtype=pl.String).new_from_index(0, rows.height))
+        elif chosen:
+            piece.headings[column.field] = chosen[0]
+            columns.append(_fill(rows, column, chosen, spec, piece))
+    operation = _operation(rows, by_key, spec, piece, used)
+    piece.findings.extend(_left_over(rows, layout, form, used, spec))
+    return replace(piece, frame=rows.select(ROW).with_columns(operation, *columns))
+
+
+def _choose(layout: Layout, spec: SourceSpec) -> Form:
+    ranked = fits(layout.headings, spec)
+    best = ranked[0]
+    rivals = [fit.form.name for fit in ranked if not fit.missing and fit.asked == best.asked]
+    if not best.missing and len(rivals) == 1:
+        return best.form
+    raise _changed(best, rivals, layout, spec)
+
+
+def _changed(best: Fit, rivals: list[str], layout: Layout, spec: SourceSpec) -> SourceChanged:
+    expected = known(best.form, spec)
+    unexpected = [heading for heading in layout.headings if heading_key(heading) not in expected]
+    part = "、".join(layout.parts[:3])
+    if rivals:
+        zh, en = f"同时符合表样 {'、'.join(rivals)}", f"fits the forms {', '.join(rivals)} equally well"
+    else:
+        zh = (
+            f"不符合任何表样；最接近“{best.form.name}”，缺少 {'、'.join(best.missing)}，"
+            f"多出 {'、'.join(unexpected) or '无'}"
+        )
+        en = (
+            f"fits no form; the nearest is {best.form.name!r}: missing {', '.join(best.missing)}; "
+            f"unexpected {', '.join(unexpected) or 'none'}"
+        )
+    return SourceChanged(
+        f"{spec.source} {part}：{zh}。未入库，原始文件已保留；请与报送单位核对后修改 source.yml。",
+        f"{spec.source} {part}: {en}. Nothing landed, the bytes are kept; ask the agency, then change source.yml.",
+        source=spec.source,
+        parts=list(layout.parts),
+        form=best.form.name,
+        missing=list(best.missing),
+        unexpected=unexpected,
+    )
+
+
+def _fill(rows: pl.DataFrame, column: Column, chosen: list[str], spec: SourceSpec, piece: _Piece) -> pl.Series:
+    values = rows[chosen[0]]
+    if column.via:
+        transform = _transform(column.via.name, spec)
+        values = transform([rows[heading] for heading in chosen], column.via.options)
+    values = values.alias(column.field)
+    if not column.lookup:
+        return values
+    many = column.via is not None and column.via.name == "multi_code"
+    result = look_up(values, spec.lookups[column.lookup], many, spec.record_type, column.field)
+    if result.unknown:
+        piece.findings.append(_unknown_words(column, chosen[0], result.unknown))
+    if result.ambiguous:
+        piece.faults.append(_ambiguous(rows, values, column, chosen[0], result.ambiguous))
+    return result.column.alias(column.field)
+
+
+def _transform(name: str, spec: SourceSpec) -> Transform:
+    module = adapter(spec)
+    own: Mapping[str, Transform] = getattr(module, "TRANSFORMS", {})
+    return own[name] if name in own else TRANSFORMS[name]
+
+
+def _unknown_words(column: Column, heading: str, unknown: dict[str, int]) -> Finding:
+    example = max(unknown, key=lambda word: unknown[word])
+    listed = "、".join(list(unknown)[:5])
+    return Finding(
+        "lookup.unknown_word",
+        heading,
+        sum(unknown.values()),
+        example[:80],
+        f"“{heading}”有对照表 {column.lookup} 未列的词：{listed}；请核对后补充对照表",
+        f"{heading!r} has words that lookup {column.lookup} does not list: {listed}; check them and add them to it",
+    )
+
+
+def _ambiguous(
+    rows: pl.DataFrame, values: pl.Series, column: Column, heading: str, words: frozenset[str]
+) -> pl.DataFrame:
+    hit = values.is_in(list(words))
+    return _row_faults(
+        rows.filter(hit)[ROW],
+        column.field,
+        values.filter(hit),
+        "lookup.unknown_word",
+        f"“{heading}”的值不在对照表 {column.lookup} 中，且与共享代码同形而含义未必相同；请核对后补充对照表",
+        f"the value of {heading!r} is not in lookup {column.lookup} and looks like a shared code but may mean another "
+        "thing; check it and add it to the lookup",
+    )
+
+
+def _operation(
+    rows: pl.DataFrame, by_key: dict[str, str], spec: SourceSpec, piece: _Piece, used: set[str]
+) -> pl.Series:
+    """The column ``_op``; a mark that is in neither list of words faults its row."""
+    put = pl.Series(OPERATION, ["put"], dtype=pl.String).new_from_index(0, rows.height)
+    if spec.operation is None:
+        return put
+    heading = next(by_key[heading_key(name)] for name in spec.operation.headings if heading_key(name) in by_key)
+    used.add(heading)
+    meaning = {heading_key(word): "withdraw" for word in spec.operation.withdraw}
+    meaning |= {heading_key(word): "put" for word in spec.operation.put}
+    marks = rows[heading]
+    distinct = {mark: meaning[heading_key(mark)] for mark in marks.unique() if mark and heading_key(mark) in meaning}
+    operation = marks.replace_strict(distinct, default=None, return_dtype=pl.String).alias(OPERATION)
+    unclear = operation.is_null()
+    if unclear.any():
+        words = "、".join([*spec.operation.put, *spec.operation.withdraw])
+        piece.faults.append(
+            _row_faults(
+                rows.filter(unclear)[ROW],
+                OPERATION,
+                marks.filter(unclear),
+                "operation.unknown",
+                f"“{heading}”应为 {words} 之一，无法判断是增改还是撤回；请更正后重报",
+                f"{heading!r} must be one of {words}; whether the row is put or withdrawn cannot be known; correct it",
+            )
+        )
+    return operation.fill_null("put")
+
+
+def _row_faults(rows: pl.Series, field: str, values: pl.Series, rule: str, zh: str, en: str) -> pl.DataFrame:
+    fault = Fault(rule, zh, en)
+    return (
+        pl.DataFrame({ROW: rows, "value": values.cast(pl.String)})
+        .select(
+            ROW,
+            pl.lit(field).alias("field"),
+            "value",
+            *(pl.lit(text).alias(name) for name, text in (("rule", fault.rule), ("zh", fault.zh), ("en", fault.en))),
+            pl.lit([], dtype=pl.List(pl.String)).alias("candidates"),
+        )
+        .cast(FAULT_COLUMNS)
+    )
+
+
+def _left_over(rows: pl.DataFrame, layout: Layout, form: Form, used: set[str], spec: SourceSpec) -> list[Finding]:
+    """A finding for each column that nobody asked for: not mapped, not ignored on purpose."""
+    ignored = {heading_key(name) for name in (*form.ignore, *form.require)}
+    if spec.cursor:
+        ignored.add(heading_key(spec.cursor.heading))
+    left = [name for name in layout.headings if name not in used and heading_key(name) not in ignored]
+    findings = []
+    for heading in left:
+        values = rows[heading].drop_nulls()
+        example = str(values[0])[:80] if values.len() else None
+        if example and (_PERSONAL_HEADING.search(heading) or _PERSONAL_VALUE.fullmatch(example)):
+            example = None
+        findings.append(
+            Finding(
+                "column.unexpected",
+                heading,
+                values.len(),
+                example,
+                f"出现约定之外的列“{heading}”，未采用；请在 source.yml 中映射或写明忽略的原因",
+                f"column {heading!r} is not declared and was not taken over; "
+                "map it in source.yml or ignore it with a reason",
+            )
+        )
+    return findings
