@@ -1,0 +1,83 @@
+"""What judging a frame gives: accepted rows, every fault of the others, and remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from schemas.faults import Fault
+from schemas.fields import MASK, SharedField
+
+ROW = "_row"
+OPERATION = "_op"
+PLACE = "_place"
+
+FAULT_SCHEMA: dict[str, pl.DataType] = {
+    ROW: pl.UInt32(),
+    "field": pl.String(),
+    "value": pl.String(),
+    "rule": pl.String(),
+    "zh": pl.String(),
+    "en": pl.String(),
+    "candidates": pl.List(pl.String()),
+}
+"""Columns of ``Judgement.faults`` and ``Judgement.warnings``."""
+
+_SAID: dict[str, pl.DataType] = {name: FAULT_SCHEMA[name] for name in ("value", "rule", "zh", "en", "candidates")}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The outcome for one frame. Every row of it is either accepted or has at least one fault.
+
+    Attributes:
+        accepted: ``_row``, ``_op`` and every field of the record type, of its dtype; decimals as canonical text.
+            Of a ``withdraw`` row only the key is filled.
+        faults: one line per fault of every refused row; columns of ``FAULT_SCHEMA``; ``value`` as sent, masked
+            for personal fields, null where nothing was sent.
+        warnings: the same columns about accepted rows; ``value`` as accepted.
+    """
+
+    accepted: pl.DataFrame
+    faults: pl.DataFrame
+    warnings: pl.DataFrame
+
+
+def said(values: Sequence[str | None], faults: Sequence[Sequence[Fault]]) -> pl.DataFrame:
+    """One line per value and fault: ``value``, ``rule``, ``zh``, ``en``, ``candidates``."""
+    lines = [
+        (value, fault.rule, fault.zh, fault.en, list(fault.candidates))
+        for value, found in zip(values, faults, strict=True)
+        for fault in found
+    ]
+    return pl.DataFrame(lines, schema=_SAID, orient="row")
+
+
+def shown(field: SharedField[Any]) -> pl.Expr:
+    """The column ``value`` as it may be shown: masked for personal fields."""
+    value = pl.col("value")
+    return pl.when(value.is_not_null()).then(pl.lit(MASK)).alias("value") if field.sensitivity == "personal" else value
+
+
+def about(field: SharedField[Any], place: int, rows: pl.DataFrame, what: pl.DataFrame) -> pl.DataFrame:
+    """Join rows (``_row``, ``value``) with what is said about their values; told at this field."""
+    told = rows.join(what, on="value", how="inner", nulls_equal=True, maintain_order="left_right")
+    return told.select(
+        pl.col(ROW).cast(pl.UInt32),
+        pl.lit(field.name).alias("field"),
+        shown(field),
+        "rule",
+        "zh",
+        "en",
+        "candidates",
+        pl.lit(place, dtype=pl.Int32).alias(PLACE),
+    )
+
+
+def in_order(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """All lines by row, then by the order fields are declared in, then as they were found."""
+    empty = pl.DataFrame(schema={**FAULT_SCHEMA, PLACE: pl.Int32()})
+    return pl.concat([empty, *parts]).sort(ROW, PLACE, maintain_order=True).drop(PLACE)
