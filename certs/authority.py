@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from certs import profiles
 from certs.checks import SIGNATURE_ALGORITHMS, Place, key_strength
-from certs.errors import AuthorityExists, AuthorityMissing, RequestRefused
+from certs.errors import UNREADABLE, AuthorityExists, AuthorityMissing, RequestRefused
 from certs.keys import load_key, make_key, save_key, write_whole
 from certs.names import Name, SystemName
 from certs.profiles import Profile
@@ -217,7 +217,7 @@ def read_csr(content: bytes) -> x509.CertificateSigningRequest:
     is_pem = content.lstrip().startswith(b"-----BEGIN")
     try:
         return (x509.load_pem_x509_csr if is_pem else x509.load_der_x509_csr)(content)
-    except ValueError as error:
+    except UNREADABLE as error:
         raise RequestRefused(f"证书请求无法读取：{error}。", f"the CSR cannot be read: {error}") from error
 
 
@@ -285,7 +285,7 @@ def _requested_key(csr: x509.CertificateSigningRequest | None) -> CertificatePub
         raise RequestRefused("没有证书请求。", "there is no CSR")
     try:
         is_signed, key = csr.is_signature_valid, csr.public_key()
-    except (ValueError, InvalidSignature, UnsupportedAlgorithm) as error:
+    except (*UNREADABLE, InvalidSignature) as error:
         raise RequestRefused(f"证书请求的密钥不可用：{error}。", f"the CSR's key is unusable: {error}") from error
     if not is_signed:
         raise RequestRefused(

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
+from certs.errors import UNREADABLE
 from certs.revocation import REASONS, Standing, Status
 
 # How long an answer may be kept; suspension acts at once inside the gateway and within this time outside.
@@ -49,7 +49,7 @@ def respond(
         asked = ocsp.load_der_ocsp_request(request)
         algorithm = _HASHES.get(asked.hash_algorithm.name)
         nonce = _nonce(asked)
-    except (ValueError, UnsupportedAlgorithm, NotImplementedError):
+    except (*UNREADABLE, NotImplementedError):
         return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
     if algorithm is None or not _is_about(asked, issuer, algorithm):
         return _refusal(ocsp.OCSPResponseStatus.UNAUTHORIZED)
@@ -78,8 +78,17 @@ def respond(
 
 def _is_about(asked: ocsp.OCSPRequest, issuer: x509.Certificate, algorithm: hashes.HashAlgorithm) -> bool:
     """Whether the request names our issuer, by the hashes of its name and of its key (RFC 6960, 4.1.1)."""
-    ours = ocsp.OCSPRequestBuilder().add_certificate(issuer, issuer, algorithm).build()
-    return (asked.issuer_name_hash, asked.issuer_key_hash) == (ours.issuer_name_hash, ours.issuer_key_hash)
+    point = issuer.public_key().public_bytes(  # the value of the BIT STRING, without tag and length
+        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+    )
+    ours = _digest(issuer.subject.public_bytes(), algorithm), _digest(point, algorithm)
+    return (asked.issuer_name_hash, asked.issuer_key_hash) == ours
+
+
+def _digest(content: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
+    digest = hashes.Hash(algorithm)
+    digest.update(content)
+    return digest.finalize()
 
 
 def _nonce(asked: ocsp.OCSPRequest) -> x509.OCSPNonce | None:

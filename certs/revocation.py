@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certs.errors import CrlUnusable
+from certs.errors import UNREADABLE, CrlUnusable
 
 
 class Status(StrEnum):
@@ -115,7 +115,7 @@ def parse_crl(content: bytes, issuer: x509.Certificate) -> x509.CertificateRevoc
         crl = (x509.load_pem_x509_crl if is_pem else x509.load_der_x509_crl)(content)
         is_signed = crl.issuer == issuer.subject and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # the stub leaves out key kinds that sign nothing; they raise TypeError
         critical = [extension.oid.dotted_string for extension in crl.extensions if extension.critical]
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+    except (*UNREADABLE, TypeError, InvalidSignature) as error:
         raise CrlUnusable(f"吊销列表无法读取：{error}。", f"the revocation list cannot be read: {error}") from error
     if not is_signed:
         raise CrlUnusable(

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, VerificationError
 
 from certs.checks import Place, violations, xinqiao_uris
 from certs.errors import (
+    UNREADABLE,
     ChainBroken,
     Malformed,
     Missing,
@@ -130,7 +130,7 @@ def _prove(der: bytes, trust: Trust, now: datetime) -> _Proven:
         path = _find_path(certificate, trust, now)
         _check_profiles(path, now)
         uris = tuple(xinqiao_uris(certificate))
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except UNREADABLE as error:
         raise Malformed(str(error)) from error
     begins, ends = max(c.not_valid_before_utc for c in path), min(c.not_valid_after_utc for c in path)
     return _Proven(certificate, path[1], uris, begins, ends)
