@@ -27,8 +27,9 @@ def problems(element: etree._Element) -> list[str]:
     schema = _schema()
     if schema.validate(element):
         return []
-    # Messages quote the offending value, which may be a whole file.
-    return [f"line {error.line}: {error.message[:300]}" for error in schema.error_log][:20]
+    # Messages quote the offending value, which may be a whole file; libxml2 drops a message that is too long.
+    found = [f"line {error.line}: {error.message[:300]}" for error in schema.error_log][:20]
+    return found or ["a value does not fit its type (too long to be quoted)"]
 
 
 def document(name: str, address: str) -> bytes:
