@@ -13,9 +13,9 @@ import polars as pl
 # NFKC has made full-width （［｛＜ half width and a vertical ︵ a plain one; these are the rest.
 _OPENING = "[{<〈《「『【〔〖〘〚"
 _CLOSING = "]}>〉》」』】〕〗〙〛"
-_UNIFY = {**dict.fromkeys(_OPENING, "("), **dict.fromkeys(_CLOSING, ")")}
-_OPENING_CLASS = "[" + re.escape(_OPENING) + "]"
-_CLOSING_CLASS = "[" + re.escape(_CLOSING) + "]"
+# Capitals younger (Unicode 16) than the tables of some Pythons: their letters stay small in both engines.
+_YOUNG_CAPITALS = {"\ua7cb": "\u0264", "\ua7d2": "\ua7d3", "\ua7d4": "\ua7d5", "\ua7dc": "\u019b"}
+_UNIFY = {**dict.fromkeys(_OPENING, "("), **dict.fromkeys(_CLOSING, ")"), **_YOUNG_CAPITALS}
 # Blanks, control characters and invisible format characters; spelled out so that both engines take away the same.
 _UNSEEN = r"[\x00-\x20\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff9-\ufffb]"
 # Hyphens stay, as one kind: 12-3号 is not 123号.
@@ -45,8 +45,7 @@ def match_form_expr(col: pl.Expr) -> pl.Expr:
         col.str.normalize("NFKC")
         .str.to_uppercase()
         .str.replace_all(_UNSEEN, "")
-        .str.replace_all(_OPENING_CLASS, "(")
-        .str.replace_all(_CLOSING_CLASS, ")")
+        .str.replace_many(_UNIFY)
         .str.normalize("NFKC")
     )
 

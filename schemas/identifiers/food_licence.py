@@ -70,7 +70,8 @@ def warnings(text: str) -> list[Fault]:
             Fault(
                 "food_licence.check_digit",
                 f"食品许可证编号「{text}」校验位通常应为{expected}，收到{text[-1]}；仅提示，请对照许可证核对",
-                f"check digit of '{text}' would usually be {expected}, got {text[-1]}; a remark only, compare with the licence",
+                f"check digit of '{text}' would usually be {expected}, got {text[-1]}; "
+                "a remark only, compare with the licence",
             )
         )
     return found + region.warnings(_region(shape))

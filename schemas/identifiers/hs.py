@@ -21,8 +21,8 @@ _FORM = re.compile(r"[0-9]{6}|[0-9]{8}|[0-9]{10}|[0-9]{13}", re.ASCII)
 def headings() -> dict[str, str]:
     """Code of 2, 4 or 6 digits → English heading, edition 2022."""
     table = resources.files("schemas.code_tables") / "hs_2022.csv"
-    with table.open(encoding="utf-8", newline="") as lines:
-        return {row["code"]: row["name_en"] for row in csv.DictReader(lines)}
+    lines = table.read_text(encoding="utf-8").splitlines()
+    return {row["code"]: row["name_en"] for row in csv.DictReader(lines)}
 
 
 def normalize(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from operator import mul
 
 from schemas.faults import Fault
 from schemas.identifiers.text import code_form
@@ -29,8 +30,9 @@ def check_character(body: str) -> str:
     >>> check_character("13830295")
     'X'
     """
-    total = sum(_VALUES[character] * weight for character, weight in zip(body, WEIGHTS, strict=True))
-    return "0123456789X"[-total % 11]
+    if len(body) != 8:
+        raise ValueError(f"expected 8 characters, got {len(body)}: '{body}'")
+    return "0123456789X"[-sum(map(mul, map(_VALUES.__getitem__, body), WEIGHTS)) % 11]
 
 
 def validate(text: str) -> list[Fault]:
@@ -58,7 +60,8 @@ def validate(text: str) -> list[Fault]:
             Fault(
                 "organisation.check_character",
                 f"组织机构代码「{text}」校验码错误：末位应为{expected}，收到{text[8]}；请对照证照核对",
-                f"check character of '{text}' is wrong: expected {expected}, got {text[8]}; compare with the certificate",
+                f"check character of '{text}' is wrong: expected {expected}, got {text[8]}; "
+                "compare with the certificate",
             )
         ]
     return []

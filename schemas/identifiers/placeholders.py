@@ -29,5 +29,7 @@ def is_placeholder(text: str | None) -> bool:
         return True
     if len(text) > 40 and not text.isspace():
         return False
+    if text.isascii() and text.isalnum():
+        return text.upper() in PLACEHOLDERS
     bare = "".join(unicodedata.normalize("NFKC", text).split()).strip(_QUOTES).upper()
     return bare in PLACEHOLDERS or _RUN_OF_DASHES.match(bare) is not None

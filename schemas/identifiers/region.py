@@ -29,9 +29,8 @@ def _history() -> dict[str, tuple[tuple[int, str], ...]]:
     """Code → (first year, name) of every edition, oldest first."""
     history: dict[str, list[tuple[int, str]]] = {NATIONAL: [(0, "国家登记机关")]}
     table = resources.files("schemas.code_tables") / "gbt2260_records.csv"
-    with table.open(encoding="utf-8", newline="") as lines:
-        for code, year, name in csv.reader(lines):
-            history.setdefault(code, []).append((int(year), name))
+    for code, year, label in csv.reader(table.read_text(encoding="utf-8").splitlines()):
+        history.setdefault(code, []).append((int(year), label))
     return {code: tuple(sorted(editions)) for code, editions in history.items()}
 
 
@@ -92,7 +91,8 @@ def warnings(text: str) -> list[Fault]:
         Fault(
             "region.unknown",
             f"行政区划代码「{text}」不在GB/T 2260任何版本中（开发区常见）；仅提示，不影响入库",
-            f"region '{text}' is in no edition of GB/T 2260 (usual for development zones); a remark only, the row stays",
+            f"region '{text}' is in no edition of GB/T 2260 (usual for development zones); "
+            "a remark only, the row stays",
         )
     ]
 

@@ -1,5 +1,7 @@
 """Legacy registration numbers 工商注册号: 15 digits (GS15-2006), 15 with NA (cooperatives), 13 digits (before 2007).
 
+A few real numbers have NB where cooperatives have NA; no text we know names it, so it is read the same way.
+
 A unified code cannot be computed from any of them (the organisation code is not inside); only a
 crosswalk row can link the two.
 """
@@ -15,7 +17,7 @@ from schemas.identifiers import region
 from schemas.identifiers.text import code_form
 
 _DIGITS_15 = re.compile(r"[0-9]{15}", re.ASCII)
-_COOPERATIVE = re.compile(r"[0-9]{6}NA[0-9]{6}[0-9X]", re.ASCII)
+_COOPERATIVE = re.compile(r"[0-9]{6}N[AB][0-9]{6}[0-9X]", re.ASCII)
 _DIGITS_13 = re.compile(r"[0-9]{13}", re.ASCII)
 _FLOATED = re.compile(r"([0-9]{13}|[0-9]{15})\.0+", re.ASCII)
 _LEADS = {

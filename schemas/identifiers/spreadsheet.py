@@ -14,14 +14,13 @@ from stdnum.iso7064 import mod_11_10
 
 from schemas.faults import Fault
 from schemas.identifiers import organisation
-from schemas.identifiers.uscc_alphabet import is_sound
+from schemas.identifiers.uscc_alphabet import check_character, is_sound
 from schemas.identifiers.uscc_classes import is_known_class
 
 _SCIENTIFIC = re.compile(r"([1-9])(?:\.([0-9]{1,17}))?E\+?([0-9]{2,3})", re.ASCII)
 _FLOATED_18 = re.compile(r"([1-9][0-9]{17})\.0+", re.ASCII)
 _DIGITS_18 = re.compile(r"[1-9][0-9]{17}", re.ASCII)
 _LONGEST_EXPONENT = 308
-_MOST = 8
 _REMEDY_ZH = "请将该列设为「文本」格式，从原系统重新导出后报送"
 _REMEDY_EN = "format the column as text, export it again from the original system and send it again"
 
@@ -78,14 +77,27 @@ def _is_rounded(number: int) -> bool:
 
 
 def _originals(shown: int) -> tuple[str, ...]:
-    """Codes of 18 digits that round to `shown`; the organisation code's own check character must agree, or all would."""
-    if shown % 1000 == 0:
-        # Excel cuts after 15 digits; a program may instead have rounded to the nearest thousand.
-        numbers = range(shown - 500, shown + 1000)
-    else:
-        numbers = range(shown - 128, shown + 129)
-    codes = (str(number) for number in numbers if shown % 1000 == 0 or float(number) == float(shown))
-    return tuple(code for code in codes if _is_likely(code))[:_MOST]
+    """Codes of 18 digits that a float would show as `shown`; their organisation code checks too, or all would fit.
+
+    Sixteen digits give the seventeenth (organisation code) and the eighteenth (check character), so a
+    range of numbers holds at most one code per hundred: fifteen at the very most, three as a rule.
+    """
+    # Excel cuts after 15 digits; a program may instead have rounded to the nearest thousand.
+    low, high = (shown - 500, shown + 999) if shown % 1000 == 0 else (shown - 128, shown + 128)
+    codes = (_completed(str(head)) for head in range(low // 100, high // 100 + 1))
+    fitting = [
+        code
+        for code in codes
+        if code and low <= int(code) <= high and (shown % 1000 == 0 or float(int(code)) == float(shown))
+    ]
+    return tuple(sorted(fitting, key=lambda code: (int(code) < shown, code)))
+
+
+def _completed(head: str) -> str | None:
+    """The code of 18 digits beginning with these 16; None when its last two are no digits or its class is unknown."""
+    body = head + organisation.check_character(head[8:])
+    code = body + check_character(body)
+    return code if code.isdigit() and is_known_class(code[:2]) else None
 
 
 def _is_likely(code: str) -> bool:
@@ -96,7 +108,7 @@ def _from_scientific(scientific: re.Match[str]) -> tuple[str, ...]:
     lead, fraction, exponent = scientific.group(1), scientific.group(2) or "", int(scientific.group(3))
     if exponent == 17:
         number = int(Decimal(scientific.string))
-        # With fewer digits than 15 shown, a thousand and more codes would fit: naming eight of them helps nobody.
+        # With fewer digits than 15 shown, a thousand and more codes would fit: listing them helps nobody.
         return _originals(number) if len(fraction) >= 14 else ()
     return _with_e_inside(lead + fraction.rstrip("0"), exponent)
 
@@ -109,4 +121,4 @@ def _with_e_inside(shown: str, exponent: int) -> tuple[str, ...]:
         tail = str(power).zfill(17 - place)
         if power >= 0 and len(tail) == 17 - place:
             codes.append(f"{shown.ljust(place, '0')}E{tail}")
-    return tuple(code for code in codes if _is_likely(code))[:_MOST]
+    return tuple(code for code in codes if _is_likely(code))

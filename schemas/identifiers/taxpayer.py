@@ -40,7 +40,8 @@ def validate(text: str) -> list[Fault]:
         Fault(
             "taxpayer.form",
             f"纳税人识别号应为15、17、18或20位，收到「{text}」（{len(text)}位）；请核对后重新报送",
-            f"a taxpayer number has 15, 17, 18 or 20 characters, got '{text}' ({len(text)}); check it and send it again",
+            f"a taxpayer number has 15, 17, 18 or 20 characters, got '{text}' ({len(text)}); "
+            "check it and send it again",
         )
     ]
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import polars as pl
+
 _LOWER_TO_UPPER = {lower: lower - 32 for lower in range(ord("a"), ord("z") + 1)}
 _ASCII_NOISE = re.compile(r"[\x00-\x20\x7f]+")
+_ASCII_NOISE_AND_HYPHEN = r"[\x00-\x20\x7f-]+"
 _DASHES = re.compile("[-\u00ad\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\ufe58]+")
 _INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 # A spreadsheet marks "this is text" with an apostrophe in front; exports sometimes keep it.
@@ -50,9 +53,21 @@ def code_form(text: str) -> str:
     return folded if folded.isascii() else fold(folded)
 
 
+def ascii_code_form(col: pl.Series) -> pl.Series:
+    """`code_form` of the ASCII values of a String column; null for the others (and for null)."""
+    is_ascii = col.str.len_bytes() == col.str.len_chars()
+    forms = (
+        pl.col("text")
+        .str.to_uppercase()
+        .str.replace_all(_ASCII_NOISE_AND_HYPHEN, "")
+        .str.strip_chars_start(_TEXT_MARKS)
+    )
+    return pl.select(text=col, is_ascii=is_ascii).select(pl.when("is_ascii").then(forms)).to_series()
+
+
 def has_chinese(text: str) -> bool:
     """Whether any character is a CJK ideograph (or a private-use glyph standing in for one)."""
-    return any(
+    return not text.isascii() and any(
         "\u3400" <= character <= "\u9fff" or "\ue000" <= character <= "\uf8ff" or character >= "\U00020000"
         for character in text
     )

@@ -105,7 +105,8 @@ def warnings(text: str) -> list[Fault]:
             Fault(
                 "uscc.organisation_code",
                 f"统一社会信用代码「{text}」中的组织机构代码{text[8:17]}校验码不符（个别已发代码如此）；仅提示",
-                f"organisation code {text[8:17]} in '{text}' fails its own check (a few issued codes do); a remark only",
+                f"organisation code {text[8:17]} in '{text}' fails its own check "
+                "(a few issued codes do); a remark only",
             )
         )
     return found
@@ -157,12 +158,12 @@ def _characters_fault(text: str, wrong: list[str]) -> Fault:
 def _check_fault(text: str) -> Fault:
     expected = check_character(text[:17])
     near = candidates(text)
-    hint_zh = f"；可能是{'、'.join(near[:3])}" if near else ""
-    hint_en = f"; did you mean {', '.join(near[:3])}?" if near else ""
+    hint_zh = f"可能是{'、'.join(near[:3])}；" if near else ""
+    hint_en = f"did you mean {', '.join(near[:3])}? " if near else ""
     return Fault(
         "uscc.check_character",
-        f"统一社会信用代码「{text}」校验码错误：按前17位应为{expected}，收到{text[17]}{hint_zh}；请对照营业执照核对后重新报送",
-        f"check character of '{text}' is wrong: its first 17 characters ask for {expected}, got {text[17]}{hint_en} "
-        "Compare with the licence and send it again",
+        f"统一社会信用代码「{text}」校验码错误：按前17位应为{expected}，收到{text[17]}；{hint_zh}请对照营业执照核对后重新报送",
+        f"check character of '{text}' is wrong: its first 17 characters ask for {expected}, got {text[17]}; {hint_en}"
+        "compare with the licence and send it again",
         near,
     )

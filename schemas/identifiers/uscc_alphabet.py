@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from operator import mul
 
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 """31 characters, value = position; I, O, S, V and Z are never used (GB 32100-2015, table 3)."""
@@ -20,11 +21,14 @@ def check_character(body: str) -> str:
 
     Raises:
         KeyError: a character is outside the alphabet.
+        ValueError: not seventeen characters.
 
     >>> check_character("91350100M000100Y4")
     '3'
     """
-    return ALPHABET[-sum(VALUES[character] * weight for character, weight in zip(body, WEIGHTS, strict=True)) % 31]
+    if len(body) != 17:
+        raise ValueError(f"expected 17 characters, got {len(body)}: '{body}'")
+    return ALPHABET[-sum(map(mul, map(VALUES.__getitem__, body), WEIGHTS)) % 31]
 
 
 def is_sound(text: str) -> bool:

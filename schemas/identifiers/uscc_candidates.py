@@ -6,12 +6,18 @@ makes the sum right: eighteen substitutions and seventeen transpositions are all
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from operator import mul
+
 from schemas.identifiers import organisation, region
 from schemas.identifiers.uscc_alphabet import ALPHABET, VALUES, WEIGHTS, is_sound
 from schemas.identifiers.uscc_classes import is_known_class
 
 MOST = 8
 """A person reads a handful of suggestions, not eighteen."""
+
+_MOST_FOREIGN = 3
+_NEIGHBOURS, _ALIKE, _OTHER = 0, 1, 2
 
 _GROUPS = ("0OQDU", "1ILJT", "2Z", "5S", "8B3", "UVW", "6G", "4A", "7T1", "KX", "MN", "CG", "EF", "PR")
 _CONFUSED = frozenset((left, right) for group in _GROUPS for left in group for right in group if left != right)
@@ -22,62 +28,81 @@ _INVERSES = tuple(pow(weight, -1, 31) for weight in _ALL_WEIGHTS)
 def candidates(text: str) -> tuple[str, ...]:
     """At most eight valid codes one transposition or one character away from an 18-character text.
 
-    Codes with a known authority and class come first; among them those whose region and organisation
-    code check too; then transpositions of neighbours, characters that look alike (0/O/D, 1/I, 2/Z,
-    5/S, 8/B, U/V …), other single characters.
+    Codes with a known authority and class come first; among them transpositions of neighbours, then
+    characters that look alike (0/O/D, 1/I, 2/Z, 5/S, 8/B, U/V …), then other single characters; and
+    within each of these, codes whose region and organisation code raise no doubt.
     """
-    foreign = [place for place, character in enumerate(text) if character not in VALUES]
-    if len(text) != 18 or len(foreign) > 3:
+    if len(text) != 18:
         return ()
+    foreign = [place for place, character in enumerate(text) if character not in VALUES]
     if foreign:
-        return _ranked(_without_foreign(text, foreign))
-    total = sum(VALUES[character] * weight for character, weight in zip(text, _ALL_WEIGHTS, strict=True)) % 31
-    found = {code: 0 for code in _transposed(text)}
+        return _ranked(_without_foreign(text, foreign)) if len(foreign) <= _MOST_FOREIGN else ()
+    values = [VALUES[character] for character in text]
+    total = _sum(values)
+    found = dict.fromkeys(_transposed(text, values, total), _NEIGHBOURS)
     for place, character in enumerate(text):
-        right = ALPHABET[(VALUES[character] - total * _INVERSES[place]) % 31]
-        code = text[:place] + right + text[place + 1 :]
-        if right != character and is_sound(code):
-            found.setdefault(code, 1 if (character, right) in _CONFUSED else 2)
+        right = ALPHABET[(values[place] - total * _INVERSES[place]) % 31]
+        if right != character:
+            code = text[:place] + right + text[place + 1 :]
+            found.setdefault(code, _ALIKE if (character, right) in _CONFUSED else _OTHER)
     return _ranked(found)
 
 
 def candidates_for_length(text: str) -> tuple[str, ...]:
     """Valid codes one lost or one doubled character away (17 or 19 characters), only those without any doubt."""
-    if any(character not in VALUES for character in text):
+    if len(text) not in (17, 19) or any(character not in VALUES for character in text):
         return ()
-    if len(text) == 19:
-        codes = {text[:place] + text[place + 1 :] for place in range(19)}
-    elif len(text) == 17:
-        codes = {text[:place] + right + text[place:] for place in range(18) for right in ALPHABET}
-    else:
-        return ()
-    return _ranked({code: 0 for code in codes if is_sound(code) and _doubts(code) == (False, False)})
+    codes = {text[:place] + text[place + 1 :] for place in range(19)} if len(text) == 19 else _inserted(text)
+    return _ranked({code: _OTHER for code in codes if _doubts(code) == (False, False)})
 
 
-def _transposed(text: str) -> list[str]:
-    swapped = (text[:place] + text[place + 1] + text[place] + text[place + 2 :] for place in range(17))
-    return [code for code in swapped if code != text and is_sound(code)]
+def _sum(values: list[int]) -> int:
+    total: int = sum(map(mul, values, _ALL_WEIGHTS))
+    return total % 31
+
+
+def _transposed(text: str, values: list[int], total: int) -> Iterator[str]:
+    """Neighbours exchanged, wherever that takes the sum to zero."""
+    for place in range(17):
+        change = (values[place + 1] - values[place]) * (_ALL_WEIGHTS[place] - _ALL_WEIGHTS[place + 1])
+        if change and (total + change) % 31 == 0:
+            yield text[:place] + text[place + 1] + text[place] + text[place + 2 :]
+
+
+def _inserted(text: str) -> set[str]:
+    """At each of eighteen places the one character that makes the sum right."""
+    values = [VALUES[character] for character in text]
+    codes = set()
+    for place in range(18):
+        total = _sum([*values[:place], 0, *values[place:]])
+        codes.add(text[:place] + ALPHABET[-total * _INVERSES[place] % 31] + text[place:])
+    return codes
 
 
 def _without_foreign(text: str, foreign: list[int]) -> dict[str, int]:
     """Replace each character outside the alphabet; look-alikes at every place, any character if there is but one."""
-    codes = {text: 1}
+    ranks = {text: _ALIKE}
     for place in foreign:
-        alike = [right for right in ALPHABET if (text[place], right) in _CONFUSED]
-        if len(foreign) == 1:
-            alike += [right for right in ALPHABET if right not in alike]
-        codes = {
-            code[:place] + right + code[place + 1 :]: 1 if (text[place], right) in _CONFUSED else 2
-            for code in codes
-            for right in alike
+        alike = {right: _ALIKE for right in ALPHABET if (text[place], right) in _CONFUSED}
+        others = dict.fromkeys(ALPHABET, _OTHER) if len(foreign) == 1 else {}
+        ranks = {
+            code[:place] + right + code[place + 1 :]: max(rank, slip)
+            for code, rank in ranks.items()
+            for right, slip in (others | alike).items()
         }
-    return {code: rank for code, rank in codes.items() if is_sound(code)}
+    return ranks
 
 
 def _doubts(code: str) -> tuple[bool, bool]:
+    """Whether the class is unknown; whether region or organisation code are doubtful."""
     is_doubtful = not (region.is_known(code[2:8]) and organisation.is_valid(code[8:17]))
     return not is_known_class(code[:2]), is_doubtful
 
 
-def _ranked(found: dict[str, int]) -> tuple[str, ...]:
-    return tuple(sorted(found, key=lambda code: (_doubts(code)[0], found[code], _doubts(code)[1], code))[:MOST])
+def _ranked(ranks: dict[str, int]) -> tuple[str, ...]:
+    keys = []
+    for code, rank in ranks.items():
+        if is_sound(code):
+            is_unknown, is_doubtful = _doubts(code)
+            keys.append((is_unknown, rank, is_doubtful, code))
+    return tuple(code for *_, code in sorted(keys)[:MOST])

@@ -67,6 +67,9 @@ def _doubt_tables() -> tuple[tuple[pl.Series, ...], tuple[pl.Series, ...], pl.Se
 
         return value
 
+    def region_share(unit: int) -> Callable[[str, str], int | None]:
+        return lambda first, second: int(first + second) * unit
+
     def last_share(first: str, _second: str) -> int | None:
         return 10 if first == "X" else int(first) if first.isdigit() else None
 
@@ -74,10 +77,7 @@ def _doubt_tables() -> tuple[tuple[pl.Series, ...], tuple[pl.Series, ...], pl.Se
         *(_table(uscc.ALPHABET, organisation_share(place)) for place in range(4)),
         _table(uscc.ALPHABET, last_share),
     )
-    region_tables = tuple(
-        _table("0123456789", lambda first, second, unit=unit: int(first + second) * unit, refused=0)
-        for unit in (10_000, 100, 1)
-    )
+    region_tables = tuple(_table("0123456789", region_share(unit), refused=0) for unit in (10_000, 100, 1))
     is_region = [False] * 1_000_000
     for code in region.known_regions():
         is_region[int(code)] = True
