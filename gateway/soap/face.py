@@ -13,7 +13,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from gateway.access.context import Context
 from gateway.access.errors import Invalid
 from gateway.soap import contract
-from gateway.soap.contract import E
+from gateway.soap.contract import make
 from gateway.soap.envelope import SOAP11, SOAP12, SoapError, Version, fault, read, version_of, write, xml_text
 from gateway.soap.operations import OPERATIONS
 
@@ -102,7 +102,9 @@ def _perform(asked: etree._Element, context: Context) -> etree._Element:
 
 
 def _fault(version: Version, kind: str, code: str, zh: str, en: str, request_id: str) -> etree._Element:
-    detail = E.problem(E.code(code), E.zh(xml_text(zh)), E.en(xml_text(en)), E.requestId(request_id))
+    detail = make(
+        "problem", make("code", code), make("zh", xml_text(zh)), make("en", xml_text(en)), make("requestId", request_id)
+    )
     return fault(version, kind, f"{zh} / {en}", detail)
 
 
