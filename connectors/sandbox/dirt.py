@@ -1,6 +1,6 @@
 """The dirt of real data, put on clean values on purpose. The same generator gives the same dirt.
 
-Counts of where each kind was met: ``docs/sources.md``. Nothing here knows an agency or a protocol.
+Every kind was met in real registry dumps and real exchange files. Nothing here knows an agency or a protocol.
 """
 
 from __future__ import annotations

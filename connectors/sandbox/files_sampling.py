@@ -106,8 +106,8 @@ def food_rows(event: Happening, dirt: Dirt, number: int, shops: list[SandboxEnti
         sampling_no(event),
         rng.choice(("", "/", "抽检监测（市级本级）")),
     ]
-    further: list[list[Cell]] = [[None] * 10 + [text] + [None] * 5 for text in told[1:]]
-    return [first, *further]
+    blank: Cell = None
+    return [first, *([*[blank] * 10, text, *[blank] * 5] for text in told[1:])]
 
 
 def food_merges(first: int, height: int) -> list[str]:

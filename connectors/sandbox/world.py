@@ -105,6 +105,8 @@ class SandboxEntity:
         return f"{self.place.city}{self.place.county}市场监督管理局"
 
 
+WHERE = PLACES[:-1] * 3 + PLACES[-1:]
+"""Where entities are: one in forty-three in the zone that no list has (2.25 % of the real codes)."""
 ALL_SECTORS = frozenset({"food", "manufacturer", "trader", "restaurant", "public_place", "farm"})
 KINDS = {
     "enterprise": ("91", "1130", "有限责任公司（自然人投资或控股）", "有限公司"),
@@ -200,7 +202,7 @@ def _entity(seed: int, number: int) -> SandboxEntity:
     """The entity of this number; what it is depends on nothing but seed and number."""
     rng = named_rng(seed, "entity", number)
     showcase = number == 0
-    place, trade = (PLACES[0], TRADES[0]) if showcase else (rng.choice(PLACES), rng.choice(TRADES))
+    place, trade = (PLACES[0], TRADES[0]) if showcase else (rng.choice(WHERE), rng.choice(TRADES))
     kind = "enterprise" if showcase else _kind(rng, trade)
     prefix, type_code, type_name, form = KINDS[kind]
     organisation = codes.organisation_code(_organisation_stem(seed, number, rng))

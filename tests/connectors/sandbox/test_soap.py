@@ -79,11 +79,11 @@ def test_a_request_outside_the_contract_gets_a_typed_fault(
 def test_customs_carries_records_in_messages_with_tags_of_either_case(sandbox: Sandbox, soap: Soap) -> None:
     service = soap(sandbox, CUSTOMS).service
 
-    pages = [service.Exchange(ASK, pageNo=number, pageSize=5) for number in (1, 2)]
+    pages = [service.Exchange(ASK, pageNo=number, pageSize=3) for number in (1, 2)]
 
     messages = [etree.fromstring(page["return"]) for page in pages]
     assert [message.find("Body/fields")[0].tag for message in messages] == ["HGZCBM", "hgzcbm"]
-    assert [len(message.findall("Body/fields")) for message in messages] == [5, 5]
+    assert [len(message.findall("Body/fields")) for message in messages] == [3, 3]
     first = {cell.tag: cell.text for cell in messages[0].find("Body/fields")}
     showcase = sandbox.world.showcase
     assert (first["HGZCBM"], first["TYSHXYDM"], first["XYDJ"]) == (showcase.customs_code, showcase.uscc, "高级认证企业")
