@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from lxml import etree
 
@@ -23,11 +24,21 @@ def build(world: World, dirt: Dirt, state: State) -> list[Service]:
     """``market_supervision_registration`` and ``customs_registrations``."""
     registration, customs = Contract.read("registration"), Contract.read("customs")
 
+    # Every page of an answer is asked for by itself: without these each would make all rows anew.
+    @lru_cache(maxsize=4)
+    def registered(_: int, since: datetime, until: datetime) -> list[Row]:
+        return registration_rows(world, dirt, since, until)
+
+    @lru_cache(maxsize=1)
+    def filed(_: int) -> list[Row]:
+        return customs_rows(world, dirt)
+
     def query_entities(asked: etree._Element) -> etree._Element:
-        return _query_entities(asked, registration, world, dirt, state.moods.of(REGISTRATION))
+        rows = registered(world.day, *_interval(asked))
+        return _query_entities(asked, registration, rows, state.moods.of(REGISTRATION))
 
     def exchange(asked: etree._Element) -> etree._Element:
-        return _exchange(asked, customs, world, dirt, state.moods.of(CUSTOMS))
+        return _exchange(asked, customs, filed(world.day), f"{world.today:%Y%m%d}", state.moods.of(CUSTOMS))
 
     return [
         Service(
@@ -47,15 +58,19 @@ def build(world: World, dirt: Dirt, state: State) -> list[Service]:
     ]
 
 
-def _query_entities(
-    asked: etree._Element, contract: Contract, world: World, dirt: Dirt, mood: str | None
-) -> etree._Element:
+def _interval(asked: etree._Element) -> tuple[datetime, datetime]:
     since = _moment(_text(asked, "since"), EVERYTHING_SINCE)
     until = _moment(_text(asked, "until"), ALWAYS)
     if since > until:
         raise SoapFault("Client", "E101", "since晚于until")
+    return since, until
+
+
+def _query_entities(
+    asked: etree._Element, contract: Contract, every: Sequence[Row], mood: str | None
+) -> etree._Element:
     number, size = int(_text(asked, "page") or 1), int(_text(asked, "size") or 1)
-    rows = _few(registration_rows(world, dirt, since, until), mood)
+    rows = _few(every, mood)
     answer = contract.element("QueryEntitiesResponse")
     told = {"code": "00", "message": "成功", "total": len(rows), "pages": -(-len(rows) // size), "page": number}
     answer.extend(contract.element(name, str(value)) for name, value in told.items())
@@ -74,16 +89,18 @@ def _entity(contract: Contract, row: Row, name_element: str) -> etree._Element:
     return entity
 
 
-def _exchange(asked: etree._Element, contract: Contract, world: World, dirt: Dirt, mood: str | None) -> etree._Element:
+def _exchange(
+    asked: etree._Element, contract: Contract, every: Sequence[Row], today: str, mood: str | None
+) -> etree._Element:
     item = _asked_item(_text(asked, "request") or "")
     if item != "HGQYZC":
         raise SoapFault("Client", "E201", f"没有交换事项“{item}”，现有：HGQYZC")
     number, size = int(_text(asked, "pageNo") or 1), int(_text(asked, "pageSize") or 100_000)
-    rows = _few(customs_rows(world, dirt), mood)
+    rows = _few(every, mood)
     page = _page(rows, number, size, mood)
     if mood == "renamed_column":
         page = [{("QIYEMC" if name == "QYMC" else name): text for name, text in row.items()} for row in page]
-    message = exchange_message(page, f"{world.today:%Y%m%d}{number:06d}", lower=number % 2 == 0)
+    message = exchange_message(page, f"{today}{number:06d}", lower=number % 2 == 0)
     answer = contract.element("ExchangeResponse")
     told = {"code": "00", "total": str(len(rows)), "return": message}
     answer.extend(contract.element(name, text) for name, text in told.items())
