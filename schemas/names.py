@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 import polars as pl
 
@@ -21,6 +22,8 @@ _UNSEEN = r"[\x00-\x20\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\
 # Hyphens stay, as one kind: 12-3号 is not 123号.
 _DASHES = r"[\u2010-\u2015\u2043\u2212\u2500]"
 _PUNCTUATION = "[,.;:、。·'\"“”‘’`~_]"
+# Text that is its own form.
+_PLAIN = r"^[0-9A-Z()\u4e00-\u9fff-]*$"
 _UNSEEN_PATTERN = re.compile(_UNSEEN)
 _PUNCTUATION_PATTERN = re.compile(_PUNCTUATION)
 _DASHES_PATTERN = re.compile(_DASHES)
@@ -41,13 +44,7 @@ def match_form(text: str) -> str:
 
 def match_form_expr(col: pl.Expr) -> pl.Expr:
     """`match_form` over a String column; null stays null."""
-    return (
-        col.str.normalize("NFKC")
-        .str.to_uppercase()
-        .str.replace_all(_UNSEEN, "")
-        .str.replace_many(_UNIFY)
-        .str.normalize("NFKC")
-    )
+    return col.map_batches(_match_column, return_dtype=pl.String, is_elementwise=True)
 
 
 def address_form(text: str) -> str:
@@ -61,4 +58,32 @@ def address_form(text: str) -> str:
 
 def address_form_expr(col: pl.Expr) -> pl.Expr:
     """`address_form` over a String column; null stays null."""
-    return match_form_expr(col).str.replace_all(_DASHES, "-").str.replace_all(_PUNCTUATION, "")
+    return col.map_batches(_address_column, return_dtype=pl.String, is_elementwise=True)
+
+
+def _match_column(texts: pl.Series) -> pl.Series:
+    """Nearly every name is plain but for full-width brackets, so those go first; what is left pays for NFKC."""
+    return _where_not_plain(_where_not_plain(texts, _with_half_width_brackets), _unified)
+
+
+def _address_column(texts: pl.Series) -> pl.Series:
+    return _where_not_plain(_match_column(texts), _without_punctuation)
+
+
+def _where_not_plain(texts: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """`texts` with `change` made to those values only that are not their own form already."""
+    rows = (~texts.str.contains(_PLAIN)).fill_null(value=False).arg_true()
+    return texts.scatter(rows, change(texts.gather(rows))) if len(rows) else texts
+
+
+def _with_half_width_brackets(texts: pl.Series) -> pl.Series:
+    return texts.str.replace_all("（", "(", literal=True).str.replace_all("）", ")", literal=True)
+
+
+def _unified(texts: pl.Series) -> pl.Series:
+    folded = texts.str.normalize("NFKC").str.to_uppercase().str.replace_all(_UNSEEN, "")
+    return folded.str.replace_many(_UNIFY).str.normalize("NFKC")
+
+
+def _without_punctuation(texts: pl.Series) -> pl.Series:
+    return texts.str.replace_all(_DASHES, "-").str.replace_all(_PUNCTUATION, "")

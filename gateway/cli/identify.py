@@ -66,7 +66,7 @@ def _decoded(decoder: codecs.IncrementalDecoder, received: bytes, encoding: str)
     except UnicodeDecodeError as wrong:
         raise click.ClickException(
             f"输入不是{encoding}编码，请用 --encoding 指明（如 gb18030） / "
-            f"the input is not {encoding}; name its encoding with --encoding (for instance gb18030)"
+            f"the input is not {encoding}; name its encoding, for instance --encoding gb18030"
         ) from wrong
 
 

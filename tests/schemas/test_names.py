@@ -79,3 +79,11 @@ def test_every_assigned_character_has_one_form_in_both_engines() -> None:
     assert {
         (character, form) for character, form in zip(characters, forms, strict=True) if form != match_form(character)
     } == set()
+
+
+def test_the_column_that_was_asked_about_is_left_as_it_was() -> None:
+    frame = pl.DataFrame({"text": ["信桥（宁波）", "信桥", "a，b"]})
+
+    frame.select(match_form_expr(pl.col("text")), address_form_expr(pl.col("text")).alias("address"))
+
+    assert frame["text"].to_list() == ["信桥（宁波）", "信桥", "a，b"]
