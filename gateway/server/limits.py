@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -61,8 +61,8 @@ class LimitedBody:
 def limit_body(application: WSGIApplication, limit: int) -> WSGIApplication:
     """Put the limit before an application.
 
-    A request that states a larger Content-Length is answered 413 without reading any of it, and the
-    connection ends, since the body is still on its way. One that states nothing is cut off at the limit.
+    A request that states a larger Content-Length is answered 413 without reading any of it; see
+    ``end_oversized`` for what becomes of its connection. One that states nothing is cut off at the limit.
 
     Args:
         limit: bytes; the largest body that passes.
@@ -77,15 +77,26 @@ def limit_body(application: WSGIApplication, limit: int) -> WSGIApplication:
     return cast("Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]", limited)
 
 
+def end_oversized(limit: int) -> Callable[[object, Any], None]:
+    """A gunicorn ``pre_request`` hook: the connection of a request that is stated too large ends after the answer.
+
+    Its body is still on the way and would have to be read to find the next request behind it.
+    gunicorn does not let an application say ``Connection: close``, so it is said here.
+    """
+
+    def mark(worker: object, request: Any) -> None:
+        stated = [value for name, value in request.headers if name == "CONTENT-LENGTH"]
+        if any(int(value) > limit for value in stated):
+            request.must_close = True
+
+    return mark
+
+
 def _refuse(start_response: StartResponse, limit: int) -> Iterable[bytes]:
     zh = f"请求正文超过上限 {limit} 字节；请拆分后再报送。"
     en = f"the request's body is over the limit of {limit} bytes; send it in parts"
     document = PROBLEM | {"detail": f"{zh} / {en}", "zh": zh, "en": en, "details": {"limit_bytes": limit}}
     body = json.dumps(document, ensure_ascii=False).encode()
-    headers = [
-        ("Content-Type", "application/problem+json"),
-        ("Content-Length", str(len(body))),
-        ("Connection", "close"),
-    ]
+    headers = [("Content-Type", "application/problem+json"), ("Content-Length", str(len(body)))]
     start_response("413 Content Too Large", headers)
     return [body]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from gunicorn.app.base import BaseApplication
 
 from gateway.certificates_publish import pki_files
-from gateway.server.limits import limit_body
+from gateway.server.limits import end_oversized, limit_body
 from gateway.server.tls import ReloadingContext
 from gateway.settings import Settings
 
@@ -95,6 +95,7 @@ def _options(settings: Settings, ready: Callable[[str], None]) -> dict[str, obje
         "keyfile": str(files.gateway_key),
         "ssl_context": ssl_context,
         "when_ready": when_ready,
+        "pre_request": end_oversized(settings.max_body_bytes),
         # It would open a control socket in the user's home, through which anyone of that user commands the server.
         "control_socket_disable": True,
         # Nobody in front of this port may speak for someone else: not scheme, not path, not client.

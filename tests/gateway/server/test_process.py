@@ -1,0 +1,42 @@
+"""Starting and stopping the server as a process of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from connectors.errors import Unavailable
+from gateway.certificates_publish import pki_files
+from gateway.client import client
+from gateway.server import start
+from tests.gateway.server.conftest import APP, Installation
+
+pytestmark = pytest.mark.serial
+
+
+def test_a_started_server_answers_at_once_on_a_port_of_its_own_choice(installation: Installation) -> None:
+    ca = pki_files(installation.settings).root
+
+    with start(replace(installation.settings, workers=1), APP) as server, client(server.url, ca) as probe:
+        status = probe.get("/healthz").status_code
+
+    assert status == 200
+    assert (httpx.URL(server.url).scheme, httpx.URL(server.url).host) == ("https", "127.0.0.1")
+    assert httpx.URL(server.url).port not in (0, None)
+
+
+def test_a_stopped_server_is_gone_and_may_be_stopped_again(installation: Installation) -> None:
+    server = start(replace(installation.settings, workers=1), APP)
+
+    codes = [server.stop(), server.stop()]
+
+    assert codes == [0, 0]
+    with client(server.url, pki_files(installation.settings).root) as probe, pytest.raises(httpx.ConnectError):
+        probe.get("/healthz")
+
+
+def test_a_server_that_cannot_start_says_why(installation: Installation) -> None:
+    with pytest.raises(Unavailable, match="RuntimeError: no application at"):
+        start(replace(installation.settings, workers=1), "tests.gateway.server.app:broken_app")
