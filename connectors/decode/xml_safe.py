@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lxml import etree
 
 from connectors.decode.shape import undecodable
@@ -10,7 +12,15 @@ from connectors.decode.shape import undecodable
 class _NoDoctype(etree.TreeBuilder):
     """Builds the tree, and stops at a document type before any entity in it could be used."""
 
+    found: str | None = None
+
+    def start(self, tag: Any, attrib: Any, nsmap: Any = None) -> Any:
+        """The parser names the default namespace "", the builder wants None."""
+        build: Any = super().start  # the stubs do not know that lxml passes nsmap
+        return build(tag, attrib, {prefix or None: uri for prefix, uri in (nsmap or {}).items()})
+
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
+        self.found = name
         raise _DoctypeFoundError(name)
 
 
@@ -24,21 +34,21 @@ def parse_xml(where: str, data: bytes) -> etree._Element:
     Raises:
         Undecodable: not well-formed, or it has a document type (external entities, entity expansion).
     """
-    parser = etree.XMLParser(
-        target=_NoDoctype(), resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False
-    )
+    target = _NoDoctype()
+    parser = etree.XMLParser(target=target, resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False)
     try:
         root = etree.fromstring(data, parser)
-    except _DoctypeFoundError as error:
+    except (_DoctypeFoundError, etree.XMLSyntaxError) as error:
+        if target.found is None:
+            raise undecodable(where, f"不是格式良好的 XML：{error}。", f"not well-formed XML: {error}.") from error
+        # The parser closes the unfinished tree on its way out and complains of that instead of the document type.
         raise undecodable(
             where,
             "XML 含有文档类型声明（DTD），可能引用外部实体或实体膨胀，已拒绝。",
             "the XML has a document type declaration, which could reach external entities or expand without end; "
             "refused.",
-            doctype=str(error),
+            doctype=target.found,
         ) from error
-    except etree.XMLSyntaxError as error:
-        raise undecodable(where, f"不是格式良好的 XML：{error.msg}。", f"not well-formed XML: {error.msg}.") from error
     return root
 
 
