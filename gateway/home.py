@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from certs.keys import write_whole
 from connectors.errors import Refused
+from gateway.access import tables as access_tables
 from gateway.audit import Action, append
 from gateway.audit.keys import create_log_key, vkey_path
 from gateway.audit.log import seal
@@ -71,8 +72,11 @@ def open_home(settings: Settings) -> Store:
 
 
 def _prepare_tables(store: Store, now: datetime) -> None:
+    metadata = all_tables()
+    if access_tables.grants.metadata is not metadata:
+        raise AssertionError("every table is declared on the one metadata, or it would not be made here")
     with store.write() as conn:
-        all_tables().create_all(conn)
+        metadata.create_all(conn)
         create_views(conn)
         known = set(conn.execute(select(positions.c.record_type)).scalars())
         missing = [name for name in (*RECORD_TYPES, ENTITIES) if name not in known]

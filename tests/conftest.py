@@ -1,10 +1,22 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use: initialised homes on SQLite and on a real PostgreSQL."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import URL, make_url
+
+from gateway.home import initialise
+from gateway.settings import Settings
+from gateway.store import Store, open_store
+from tests.postgres import running_postgres
 
 pytest_plugins = ["tests.golden_plugin"]
 
@@ -15,3 +27,85 @@ NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 @pytest.fixture
 def now() -> datetime:
     return NOW
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """A real server: the one that the test script started for all workers, else one of our own."""
+    if given := os.environ.get("XINQIAO_TEST_POSTGRES"):
+        yield make_url(given)
+        return
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An initialised home that is copied for each test, because keys and tables take a second to make."""
+    home = tmp_path_factory.mktemp("home")
+    initialise(Settings(home=home), NOW)
+    return home
+
+
+@pytest.fixture(scope="session")
+def postgres_home(tmp_path_factory: pytest.TempPathFactory, postgres: URL) -> Iterator[tuple[Path, URL]]:
+    """The same with its tables in a PostgreSQL database, which is the template of each test's own."""
+    home = tmp_path_factory.mktemp("home")
+    name = f"template_{os.getpid()}"
+    _run(postgres, f"CREATE DATABASE {name}")
+    url = postgres.set(database=name)
+    initialise(_settings(home, url), NOW)
+    yield home, url
+    _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of an initialised installation; the test runs once on each database."""
+    home = tmp_path / "home"
+    if request.param == "sqlite":
+        shutil.copytree(request.getfixturevalue("sqlite_home"), home)
+        yield Settings(home=home)
+        return
+    template, url = request.getfixturevalue("postgres_home")
+    shutil.copytree(template, home)
+    name = f"test_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**9}"
+    _run(url.set(database="postgres"), f"CREATE DATABASE {name} TEMPLATE {url.database}")
+    yield _settings(home, url.set(database=name))
+    _run(url.set(database="postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_settings(sqlite_home: Path, tmp_path: Path) -> Settings:
+    """Settings of an initialised installation on SQLite, for tests in which the database plays no part."""
+    home = tmp_path / "home"
+    shutil.copytree(sqlite_home, home)
+    return Settings(home=home)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """An open, initialised store; the test runs once on each database."""
+    opened = open_store(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_store(sqlite_settings: Settings) -> Iterator[Store]:
+    """An open, initialised store on SQLite alone."""
+    opened = open_store(sqlite_settings)
+    yield opened
+    opened.close()
+
+
+def _settings(home: Path, url: URL) -> Settings:
+    return replace(Settings(home=home), database_url=url.render_as_string(hide_password=False))
+
+
+def _run(server: URL, statement: str) -> None:
+    # Database names cannot be parameters; these are made here, from a process id and a hash.
+    engine = create_engine(server.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as conn:
+        conn.execute(text(statement))
+    engine.dispose()

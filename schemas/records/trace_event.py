@@ -36,5 +36,5 @@ class TraceEvent(RecordSchema):
     certificate_no = common.text(
         "合格证编号", "Conformity certificate the batch carries.", "农业农村部令2025年第4号", 64
     )
-    occurred_at = f.AtInstant(required=True, zh="发生时间", description="When it happened.", source=_SOURCE, facet=True)
+    occurred_at = f.AtInstant(required=True, zh="发生时间", description="When it happened.", source=_SOURCE)
     place = common.address("地点", "Where it happened.", _SOURCE)
