@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from connectors.sandbox import codes
 from connectors.sandbox.words import BRANDS, GIVEN_NAMES, PLACES, ROADS, SURNAMES, TRADES, Place, Trade
@@ -198,6 +199,7 @@ def named_rng(*names: object) -> random.Random:
     return random.Random(digest)  # noqa: S311 - invented data, no secret
 
 
+@lru_cache(maxsize=100_000)
 def _entity(seed: int, number: int) -> SandboxEntity:
     """The entity of this number; what it is depends on nothing but seed and number."""
     rng = named_rng(seed, "entity", number)
