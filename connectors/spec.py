@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from connectors.request_options import FilesRequest, RestRequest, SoapRequest, TablesRequest
 
 Request: TypeAlias = SoapRequest | RestRequest | FilesRequest | TablesRequest
+
+Asked = TypeVar("Asked", SoapRequest, RestRequest, FilesRequest, TablesRequest)
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,16 @@ class SourceSpec:
     schedule: str | None
     catalogue: Catalogue
     authority: int
+
+    def options(self, kind: type[Asked]) -> Asked:
+        """The options of the transport, typed.
+
+        Raises:
+            TypeError: the source has another transport; a mistake of the caller, not of the source.
+        """
+        if not isinstance(self.request, kind):
+            raise TypeError(f"{self.source} has {type(self.request).__name__}, not {kind.__name__}")
+        return self.request
 
     @property
     def agency(self) -> str:

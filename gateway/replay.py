@@ -139,7 +139,7 @@ def _one_row(delivery: Delivery, rejection: quarantine.Rejection, values: dict[s
 def _only(mapped: Mapped, rows: list[int]) -> Mapped:
     wanted = pl.col(ROW).is_in(rows)
     sheet = replace(mapped.sheet, frame=mapped.sheet.frame.filter(wanted))
-    return replace(mapped, sheet=sheet, frame=mapped.frame.filter(wanted))
+    return replace(mapped, sheet=sheet, frame=mapped.frame.filter(wanted), faults=mapped.faults.filter(wanted))
 
 
 def _land(

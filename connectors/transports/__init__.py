@@ -1,0 +1,1 @@
+"""One module per way agencies hand over data. Each translates the errors of its library, once."""

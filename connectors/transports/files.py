@@ -1,0 +1,112 @@
+"""Drop folders and uploads: files that an agency brings, each one delivery."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import time
+import unicodedata
+from collections.abc import Iterator
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from connectors.connections import Connection
+from connectors.delivery import Delivery
+from connectors.request_options import FilesRequest
+from connectors.spec import SourceSpec
+from connectors.transports.trouble import unavailable
+from connectors.vault import Vault
+
+PROCESSED = "processed"
+DONE = ".done"
+_CHUNK = 1024 * 1024
+_NAME_LENGTH = 255
+
+
+def receive(
+    spec: SourceSpec, connection: Connection, vault: Vault, cursor: str | None, now: datetime
+) -> Iterator[Delivery]:
+    """Take the files that are ready, in the order of their names. They stay where they are until acknowledged.
+
+    Raises:
+        Unavailable: the folder cannot be read.
+    """
+    request = spec.options(FilesRequest)
+    folder = folder_of(connection)
+    try:
+        for file in ready_files(folder, request):
+            with file.open("rb") as stream:
+                delivery = from_upload(spec, file.name, stream, vault, f"drop:{folder}", now)
+            yield delivery
+    except OSError as error:
+        raise unavailable(
+            f"{spec.source} {connection.name}",
+            f"投递目录 {folder} 无法读取（{error}）。",
+            f"the drop folder {folder} cannot be read ({error}).",
+        ) from error
+
+
+def from_upload(spec: SourceSpec, name: str, stream: BinaryIO, vault: Vault, origin: str, now: datetime) -> Delivery:
+    """Keep one file that somebody hands over.
+
+    Args:
+        spec: the source it is for, whatever its transport.
+        name: what the agency calls it: a label, shortened and without control characters, never a path.
+        stream: its bytes, read once, in pieces.
+        vault: where they are kept.
+        origin: who brought it, e.g. ``cli`` or ``upload:urn:xinqiao:...``.
+        now: time of receipt, UTC.
+    """
+    label = "".join(char for char in name if unicodedata.category(char)[0] != "C")[:_NAME_LENGTH] or "upload"
+    media_type = mimetypes.guess_type(label)[0] or "application/octet-stream"
+    part = vault.keep(label, media_type, iter(lambda: stream.read(_CHUNK), b""))
+    return Delivery(spec.source, (part,), origin, now)
+
+
+def folder_of(connection: Connection) -> Path:
+    """The drop folder: ``file:///...`` or a folder relative to ``XINQIAO_HOME``."""
+    address = urlsplit(connection.url)
+    return Path(unquote(address.path)) if address.scheme == "file" else connection.home / connection.url
+
+
+def ready_files(folder: Path, request: FilesRequest) -> list[Path]:
+    """Files of the declared names that are complete. Links are not followed: they could lead out of the folder."""
+    named = [
+        file
+        for file in folder.iterdir()
+        if not file.is_symlink() and file.is_file() and any(fnmatchcase(file.name, p) for p in request.patterns)
+    ]
+    return sorted((file for file in named if _is_ready(file, request)), key=lambda file: file.name)
+
+
+def _is_ready(file: Path, request: FilesRequest) -> bool:
+    if request.ready == "done":
+        return file.with_name(file.name + DONE).exists()
+    status = file.stat()
+    # The inode changes with every write, also where a copying tool sets an old modification time.
+    return time.time() - max(status.st_mtime, status.st_ctime) >= request.settle_seconds
+
+
+def acknowledge(delivery: Delivery, connection: Connection) -> None:
+    """Move a landed file to ``processed/``; one that was replaced meanwhile stays and is taken next time."""
+    folder = folder_of(connection)
+    for part in delivery.parts:
+        file = next((entry for entry in folder.iterdir() if entry.name == part.name and entry.is_file()), None)
+        if file is None or _digest(file) != part.digest:
+            continue
+        processed = folder / PROCESSED
+        processed.mkdir(exist_ok=True)
+        target = processed / file.name
+        if target.exists():
+            target = processed / f"{part.digest[:12]}-{file.name}"
+        file.replace(target)
+        flag = file.with_name(file.name + DONE)
+        flag.unlink(missing_ok=True)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
