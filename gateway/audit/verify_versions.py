@@ -84,6 +84,7 @@ class _Verification:
         self._ranged = sorted((one for one in own if _range(one)), key=_first_seq)
         self._empty = [one for one in own if not _range(one)]
         self._next_seq = 1
+        self._missing: set[int] = set()
         self._leaves: list[bytes] = []
         self._puts: list[bytes] = []
 
@@ -97,6 +98,8 @@ class _Verification:
             self._verify_rows(page, waiting)
             checked += page.height
             progress("versions", checked)
+        if self._ranged:
+            self._verify_gapless([], _last_seq(self._ranged[-1]) + 1)
         while waiting:
             self._finish(waiting.pop())
         self._verify_superseded()
@@ -147,7 +150,7 @@ class _Verification:
 
     def _verify_rows(self, page: pl.DataFrame, waiting: list[Landing]) -> None:
         seqs = page["seq"].to_list()
-        self._verify_gapless(seqs)
+        self._verify_gapless(seqs, seqs[-1] + 1)
         self._verify_contents(page)
         leaves = version_leaf_hashes(page)
         puts = page.select(pl.when(pl.col("op") == "put").then("content_hash")).to_series().to_list()
@@ -164,13 +167,13 @@ class _Verification:
             at = max(begin, end)
         self._next_seq = seqs[-1] + 1
 
-    def _verify_gapless(self, seqs: list[int]) -> None:
-        if seqs[0] == self._next_seq and seqs[-1] - seqs[0] == len(seqs) - 1:
+    def _verify_gapless(self, seqs: Sequence[int], end: int) -> None:
+        """Every position from the last one seen up to ``end`` has its version."""
+        if end - self._next_seq == len(seqs):
             return
-        there = set(seqs)
-        for seq in range(self._next_seq, seqs[-1]):
-            if seq not in there:
-                self._tell_version(seq, "版本缺失", "the version is missing")
+        for seq in sorted(set(range(self._next_seq, end)) - set(seqs)):
+            self._missing.add(seq)
+            self._tell_version(seq, "版本缺失", "the version is missing")
 
     def _verify_contents(self, page: pl.DataFrame) -> None:
         computed = pl.Series(merkle.leaf_hashes(page["payload"]), dtype=pl.Binary)
@@ -215,16 +218,18 @@ class _Verification:
         older, newer = self._versions, self._versions.alias("newer")
         following = (newer.c.record_key == older.c.record_key) & (newer.c.version == older.c.version + 1)
         wrong = (
-            select(older.c.seq)
+            select(older.c.seq, older.c.superseded_seq, newer.c.seq)
             .outerjoin(newer, following)
             .where(older.c.superseded_seq.is_distinct_from(newer.c.seq))
             .order_by(older.c.seq)
             .limit(100)
         )
-        for seq in self._conn.execute(wrong).scalars():
-            self._tell_version(
-                seq, "superseded_seq 不是下一版本的位置", "superseded_seq is not the position of its next version"
-            )
+        for seq, said, next_seq in self._conn.execute(wrong):
+            if next_seq is None and said in self._missing:
+                # The version is as it was landed; the one that followed it is gone, and that has been told.
+                continue
+            zh = f"superseded_seq 应为 {next_seq}，实为 {said}"
+            self._tell_version(seq, zh, f"superseded_seq: expected {next_seq}, got {said}")
 
     def _tell(self, landing: Landing, zh: str, en: str) -> None:
         where = f"{self._record_type} delivery {landing.entry.get('delivery_id')}"
@@ -249,6 +254,11 @@ def _range(landing: Landing) -> tuple[int, int] | None:
 def _first_seq(landing: Landing) -> int:
     found = _range(landing)
     return found[0] if found else 0
+
+
+def _last_seq(landing: Landing) -> int:
+    found = _range(landing)
+    return found[1] if found else 0
 
 
 def _plain(column: Column[Any]) -> ColumnElement[Any]:

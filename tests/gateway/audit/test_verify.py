@@ -1,0 +1,419 @@
+"""Whatever is altered behind the log's back, verification says so and names the first bad entry."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, delete, insert, select, update
+
+from gateway.audit.keys import create_log_key, load_signer
+from gateway.audit.log import append, seal
+from gateway.audit.merkle import leaf_hash
+from gateway.audit.notes import sign_checkpoint
+from gateway.audit.tables import entries, ranges, seal_state, subjects
+from gateway.audit.verify import VerifyReport, verify
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.store.tables import deliveries, versions_table
+from tests.gateway.audit.landings import ADA, BOB, complaint, land_complaints
+
+versions = versions_table("complaint")
+
+Alter = Callable[[Connection], object]
+
+
+def alter(store: Store, how: Alter) -> VerifyReport:
+    """Do something behind the log's back, and verify."""
+    with store.write() as conn:
+        how(conn)
+    return verify(store)
+
+
+def found(report: VerifyReport) -> list[tuple[int | None, str, str]]:
+    """The problems without their Chinese sentences."""
+    return [(problem.entry, problem.where, problem.en) for problem in report.problems]
+
+
+def entry_id(idx: int) -> ScalarSelect[int]:
+    return select(entries.c.id).where(entries.c.idx == idx).scalar_subquery()
+
+
+def told_by(idx: int) -> ColumnElement[bool]:
+    return deliveries.c.audit_entry == entry_id(idx)
+
+
+def body_of(conn: Connection, idx: int) -> bytes:
+    body: bytes = conn.execute(select(entries.c.body).where(entries.c.idx == idx)).scalar_one()
+    return body
+
+
+def test_an_untouched_log_is_verified_whole(lived_in: Store) -> None:
+    report = verify(lived_in)
+
+    assert report.problems == ()
+    assert (report.ok, report.entries, report.unsealed, report.checked_versions) == (True, 6, 0, 5)
+    assert report.first_bad is None
+
+
+def test_entries_that_wait_are_counted_and_their_versions_vouched_for(lived_in: Store, now: datetime) -> None:
+    land_complaints(lived_in, [complaint("c9", BOB)], now)
+
+    report = verify(lived_in)
+
+    assert found(report) == []
+    assert (report.entries, report.unsealed, report.checked_versions) == (6, 1, 6)
+
+
+def test_an_altered_body_is_named(lived_in: Store) -> None:
+    def lie(conn: Connection) -> None:
+        body = body_of(conn, 5).replace("核查".encode(), "检查".encode())
+        conn.execute(update(entries).where(entries.c.idx == 5).values(body=body))
+
+    report = alter(lived_in, lie)
+
+    assert report.first_bad == "entry 5: entry 5: the body does not have the leaf hash that was stored with it"
+    assert {problem.entry for problem in report.problems} == {5, None}
+
+
+def test_a_body_altered_together_with_its_hash_is_named_by_the_tiles(lived_in: Store) -> None:
+    def lie(conn: Connection) -> None:
+        body = body_of(conn, 4).replace(b"customs", b"custons")
+        row = {"body": body, "leaf_hash": leaf_hash(body), "actor": "urn:xinqiao:custons:risk"}
+        conn.execute(update(entries).where(entries.c.idx == 4).values(row))
+
+    report = alter(lived_in, lie)
+
+    assert report.first_bad == "entry 4: tile/0/000.p/6: the file differs from what the entries give"
+    assert (4, "tile/entries/000.p/6", "the file differs from what the entries give") in found(report)
+
+
+@pytest.mark.parametrize("column", ["action", "actor", "at"])
+def test_an_altered_column_beside_the_body_is_named(lived_in: Store, column: str) -> None:
+    report = alter(lived_in, lambda conn: conn.execute(update(entries).where(entries.c.idx == 4).values({column: "x"})))
+
+    assert found(report) == [(4, "entry 4", "its action, actor or time column differs from its body")]
+
+
+@pytest.mark.parametrize("idx", [0, 4, 5])
+def test_a_deleted_entry_is_named(lived_in: Store, idx: int) -> None:
+    def lie(conn: Connection) -> None:
+        conn.execute(delete(subjects).where(subjects.c.entry_id == entry_id(idx)))
+        conn.execute(delete(ranges).where(ranges.c.entry_id == entry_id(idx)))
+        conn.execute(delete(entries).where(entries.c.idx == idx))
+
+    report = alter(lived_in, lie)
+
+    assert report.first_bad == f"entry {idx}: entry {idx}: the entry is missing"
+
+
+def test_entries_that_changed_places_are_named(lived_in: Store) -> None:
+    def lie(conn: Connection) -> None:
+        for old, new in ((4, 99), (5, 4), (99, 5)):
+            conn.execute(update(entries).where(entries.c.idx == old).values(idx=new))
+
+    report = alter(lived_in, lie)
+
+    assert report.first_bad is not None
+    assert report.first_bad.startswith("entry 4: ")
+
+
+def test_an_entry_slipped_in_is_named(lived_in: Store, now: datetime) -> None:
+    def lie(conn: Connection) -> None:
+        slipped_in = append(conn, action="grant.given", actor="nobody", at=now, facts={})
+        conn.execute(update(entries).where(entries.c.id == slipped_in).values(idx=6))
+
+    report = alter(lived_in, lie)
+
+    assert found(report) == [(6, "entry 6", "the entry has a place that no checkpoint covers")]
+
+
+@pytest.mark.parametrize("table", [subjects, ranges])
+def test_a_read_hidden_from_who_read_is_named(lived_in: Store, table: type) -> None:
+    hidden = {subjects: 5, ranges: 1}[table]
+
+    report = alter(lived_in, lambda conn: conn.execute(delete(table)))
+
+    assert found(report)[0][0] == hidden
+    assert {en for _, _, en in found(report)} == {"the entry says so, the table does not"}
+
+
+def test_a_read_ascribed_to_an_entry_is_named(lived_in: Store) -> None:
+    def lie(conn: Connection) -> None:
+        conn.execute(insert(subjects).values(uscc=BOB, entry_id=entry_id(4)))
+
+    report = alter(lived_in, lie)
+
+    assert found(report) == [(4, f"audit_subjects ['{BOB}']", "the table says so, the entry does not")]
+
+
+@pytest.mark.parametrize(
+    ("path", "at", "first"),
+    [
+        ("tile/0/000.p/6", 0, "entry 0: tile/0/000.p/6: the file differs from what the entries give"),
+        ("tile/0/000.p/6", 32 * 5 + 31, "entry 5: tile/0/000.p/6: the file differs from what the entries give"),
+        ("tile/entries/000.p/6", 3, "entry 0: tile/entries/000.p/6: the file differs from what the entries give"),
+        ("tile/entries/000.p/6", -1, "entry 5: tile/entries/000.p/6: the file differs from what the entries give"),
+    ],
+)
+def test_an_altered_byte_of_a_file_is_named(lived_in: Store, path: str, at: int, first: str) -> None:
+    file = lived_in.settings.home / "log" / path
+    content = bytearray(file.read_bytes())
+    content[at] ^= 1
+    file.write_bytes(content)
+
+    assert verify(lived_in).first_bad == first
+
+
+def test_a_missing_file_and_a_strange_file_are_named(lived_in: Store) -> None:
+    folder = lived_in.settings.home / "log"
+    (folder / "tile/0/000.p/6").rename(folder / "tile/0/007")
+
+    assert found(verify(lived_in)) == [
+        (0, "tile/0/000.p/6", "the file is missing"),
+        (None, "tile/0/007", "the file belongs to no entry under the checkpoint"),
+    ]
+
+
+def test_an_older_partial_tile_must_be_a_beginning(lived_in: Store, now: datetime) -> None:
+    with lived_in.write() as conn:
+        append(conn, action="run.failed", actor="xinqiao", at=now, facts={})
+    seal(lived_in, now)
+    assert verify(lived_in).ok
+
+    for path in ("tile/0/000.p/6", "tile/entries/000.p/6"):
+        file = lived_in.settings.home / "log" / path
+        file.write_bytes(file.read_bytes()[:-1])
+
+    assert [where for _, where, _ in found(verify(lived_in))] == ["tile/0/000.p/6", "tile/entries/000.p/6"]
+
+
+def test_a_checkpoint_that_is_not_ours_is_named(lived_in: Store, tmp_path: Path) -> None:
+    path = lived_in.settings.home / "log" / "checkpoint"
+    honest = path.read_text("utf-8")
+    path.write_text(honest.replace("\n6\n", "\n5\n"), "utf-8")
+    assert found(verify(lived_in)) == [(None, "checkpoint file", "the signature of xinqiao.local/log is false")]
+
+    path.unlink()
+    assert [where for _, where, _ in found(verify(lived_in))] == ["checkpoint file"]
+
+    path.write_text(honest, "utf-8")
+    stranger = create_log_key(dataclasses.replace(lived_in.settings, home=tmp_path / "other"))
+    assert {en for _, _, en in found(verify(lived_in, vkey=stranger))} == {
+        f"not signed by xinqiao.local/log with key {stranger.key_id.hex()}"
+    }
+
+
+def test_the_state_of_sealing_must_be_that_of_the_entries(lived_in: Store) -> None:
+    report = alter(lived_in, lambda conn: conn.execute(update(seal_state).values(edge=b"")))
+
+    assert found(report) == [(None, "audit_seal", "it differs from what the entries give")]
+
+
+def test_a_log_written_anew_by_its_operator_is_caught_with_an_earlier_checkpoint(
+    lived_in: Store, now: datetime
+) -> None:
+    kept = (lived_in.settings.home / "log" / "checkpoint").read_text("utf-8")
+    assert verify(lived_in, earlier=kept).ok
+
+    # The operator has the key: what was read is forgotten, and everything signed again.
+    with lived_in.write() as conn:
+        conn.execute(delete(subjects))
+        conn.execute(delete(entries).where(entries.c.idx == 5))
+        conn.execute(delete(seal_state))
+        conn.execute(update(entries).values(idx=None))
+    shutil.rmtree(lived_in.settings.home / "log")
+    seal(lived_in, now)
+    assert verify(lived_in).ok
+    assert found(verify(lived_in, earlier=kept)) == [
+        (None, "earlier checkpoint", "it covers 6 entries, the log has fewer")
+    ]
+
+    with lived_in.write() as conn:
+        append(conn, action="run.failed", actor="xinqiao", at=now, facts={})
+    seal(lived_in, now)
+    assert verify(lived_in).ok
+    [(_, where, en)] = found(verify(lived_in, earlier=kept))
+    assert (where, en[:22]) == ("earlier checkpoint", "the entries give root ")
+
+
+def test_a_log_set_back_to_yesterday_betrays_itself_by_its_files(lived_in: Store, now: datetime) -> None:
+    with lived_in.read() as conn:
+        state = dict(conn.execute(select(seal_state)).one()._mapping)
+    note = (lived_in.settings.home / "log" / "checkpoint").read_text("utf-8")
+    with lived_in.write() as conn:
+        append(conn, action="run.failed", actor="xinqiao", at=now, facts={})
+    seal(lived_in, now)
+
+    with lived_in.write() as conn:
+        conn.execute(delete(entries).where(entries.c.idx == 6))
+        conn.execute(update(seal_state).values(state))
+    (lived_in.settings.home / "log" / "checkpoint").write_text(note, "utf-8")
+
+    assert [where for _, where, _ in found(verify(lived_in))] == ["tile/0/000.p/7", "tile/entries/000.p/7"]
+
+
+VERSION_LIES = [
+    pytest.param({"payload": b"{}"}, "the payload does not have its content hash", id="payload"),
+    pytest.param({"topic": "食品"}, "column topic differs from the payload", id="text facet"),
+    pytest.param({"topic": None}, "column topic differs from the payload", id="facet emptied"),
+    pytest.param({"received_on": date(2026, 3, 2)}, "column received_on differs from the payload", id="date facet"),
+    pytest.param({"closed_on": date(2026, 3, 2)}, "column closed_on differs from the payload", id="facet filled"),
+    pytest.param({"superseded_seq": 3}, "superseded_seq: expected 4, got 3", id="superseded by another"),
+    pytest.param({"superseded_seq": None}, "superseded_seq: expected 4, got None", id="current again"),
+]
+
+
+@pytest.mark.parametrize(("values", "en"), VERSION_LIES)
+def test_an_altered_version_is_named(lived_in: Store, values: dict[str, object], en: str) -> None:
+    report = alter(lived_in, lambda conn: conn.execute(update(versions).where(versions.c.seq == 1).values(values)))
+
+    assert found(report) == [(1, "complaint seq 1", en)]
+    assert report.first_bad == f"entry 1: complaint seq 1: {en}"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"uscc": BOB},
+        {"uscc": None},
+        {"op": "withdraw"},
+        {"landed_at": "2020-01-01T00:00:00.000000Z"},
+        {"source": "health/licences"},
+        {"delivery_id": "another"},
+        {"record_key": b"another"},
+    ],
+)
+def test_an_altered_fact_about_a_version_is_found_by_the_root(lived_in: Store, values: dict[str, object]) -> None:
+    report = alter(lived_in, lambda conn: conn.execute(update(versions).where(versions.c.seq == 2).values(values)))
+
+    assert (1, "its versions do not have the root in its entry") in [(entry, en) for entry, _, en in found(report)]
+
+
+def test_a_payload_altered_together_with_its_hash_is_found_by_the_root(lived_in: Store) -> None:
+    lie = complaint("c2", BOB).payload
+
+    report = alter(
+        lived_in,
+        lambda conn: conn.execute(
+            update(versions).where(versions.c.seq == 2).values(payload=lie, content_hash=leaf_hash(lie))
+        ),
+    )
+
+    assert [(entry, en) for entry, _, en in found(report)] == [
+        (1, "its versions do not have the root in its entry"),
+        (1, "it landed a version of a record that it did not accept"),
+    ]
+
+
+@pytest.mark.parametrize(("seq", "entry"), [(2, 1), (5, 2)])
+def test_a_deleted_version_is_named(lived_in: Store, seq: int, entry: int) -> None:
+    report = alter(lived_in, lambda conn: conn.execute(delete(versions).where(versions.c.seq == seq)))
+
+    assert [(at, en) for at, _, en in found(report)] == [
+        (entry, "the version is missing"),
+        (entry, "its versions do not have the root in its entry"),
+    ]
+    assert report.first_bad == f"entry {entry}: complaint seq {seq}: the version is missing"
+
+
+def test_a_version_that_no_entry_tells_of_is_named(lived_in: Store) -> None:
+    def lie(conn: Connection) -> None:
+        row = dict(conn.execute(select(versions).where(versions.c.seq == 2)).one()._mapping)
+        conn.execute(insert(versions).values(row | {"seq": 6, "version": 1, "record_key": b"slipped in"}))
+
+    assert found(alter(lived_in, lie)) == [(None, "complaint seq 6", "no entry tells of its landing")]
+
+
+def test_a_register_that_says_something_else_is_named(lived_in: Store) -> None:
+    def lie(conn: Connection) -> None:
+        row = conn.execute(
+            select(deliveries.c.id, deliveries.c.receipt).where(deliveries.c.audit_entry == entry_id(1))
+        ).one()
+        receipt = {**row.receipt, "new": 2}
+        conn.execute(update(deliveries).where(deliveries.c.id == row.id).values(receipt=receipt))
+
+    [(entry, where, en)] = found(alter(lived_in, lie))
+
+    assert (entry, where[:9], en) == (1, "delivery ", "the register differs from its entry: ['new']")
+
+
+def test_a_delivery_gone_from_the_register_is_named(lived_in: Store) -> None:
+    report = alter(lived_in, lambda conn: conn.execute(delete(deliveries).where(told_by(2))))
+
+    assert [(entry, en) for entry, _, en in found(report)] == [(2, "the register does not know it as landed")]
+
+
+def test_altered_hashes_of_accepted_rows_are_named(lived_in: Store) -> None:
+    [path] = [
+        path for path in (lived_in.settings.home / "deliveries").glob("*.leaves") if len(path.read_bytes()) == 3 * 32
+    ]
+    honest = path.read_bytes()
+
+    path.write_bytes(honest[:-32] + bytes(32))
+    assert [(entry, en) for entry, _, en in found(verify(lived_in))] == [
+        (1, "the file of accepted hashes does not have the root in its entry")
+    ]
+    path.write_bytes(honest[:-1])
+    assert [(entry, en[:24]) for entry, _, en in found(verify(lived_in))] == [(1, "file of accepted hashes:")]
+
+
+def test_a_value_no_column_should_hold_is_reported_not_stumbled_over(lived_in: Store) -> None:
+    if lived_in.engine.dialect.name != "sqlite":
+        pytest.skip("only SQLite stores a value of another type than the column's")
+
+    report = alter(
+        lived_in,
+        lambda conn: conn.exec_driver_sql("UPDATE complaint_versions SET version = 'first' WHERE seq = 2"),
+    )
+
+    assert report.first_bad is not None
+    assert report.first_bad.startswith("entry 1: complaint seq 2: cannot be read: ")
+
+
+def test_a_home_without_a_sealed_log_is_not_called_sound(store: Store, now: datetime) -> None:
+    assert [where for _, where, _ in found(verify(store))] == ["checkpoint file"]
+
+    seal(store, now)
+    assert verify(store).ok
+
+
+def test_a_signature_over_another_tree_is_named(lived_in: Store) -> None:
+    false = sign_checkpoint(load_signer(lived_in.settings), 6, bytes(32)).note
+    (lived_in.settings.home / "log" / "checkpoint").write_text(false, "utf-8")
+
+    report = alter(lived_in, lambda conn: conn.execute(update(seal_state).values(checkpoint=false)))
+
+    assert [where for _, where, _ in found(report)] == ["checkpoint in the database", "checkpoint file"]
+
+
+def test_problems_beyond_a_hundred_are_counted_and_the_first_is_kept(store: Store, now: datetime) -> None:
+    with store.write() as conn:
+        for _ in range(300):
+            append(conn, action="run.failed", actor="xinqiao", at=now, facts={})
+    seal(store, now)
+
+    report = alter(store, lambda conn: conn.execute(update(entries).values(actor="nobody")))
+
+    assert report.first_bad == "entry 0: entry 0: its action, actor or time column differs from its body"
+    assert (len(report.problems), report.problem_count) == (100, 301)
+
+
+def test_settings_name_the_log(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="log_origin"):
+        create_log_key(Settings(home=tmp_path, log_origin="a name with blanks"))
+
+
+def test_both_readers_are_there_to_be_forgotten(lived_in: Store) -> None:
+    """The fixture really has what the tests above take away."""
+    with lived_in.read() as conn:
+        assert conn.execute(select(subjects.c.uscc)).scalars().all() == [ADA]
+        assert conn.execute(select(ranges.c.first_seq, ranges.c.last_seq).order_by(ranges.c.entry_id)).all() == [
+            (1, 3),
+            (4, 5),
+            (2, 4),
+        ]
