@@ -54,15 +54,18 @@ def judge_columns(contract: Contract, frame: pl.DataFrame, names: Iterable[str])
 
 def _canonical(contract: Contract, frame: pl.DataFrame, names: tuple[str, ...]) -> pl.DataFrame:
     """For each field that can be judged by column: which cells are canonical, and their values (else null)."""
-    wanted: list[pl.Expr] = []
+    answers: list[pl.Expr] = []
+    masked: list[pl.Expr] = []
     for name in names:
         if name in frame.columns and frame.schema[name] == pl.String:
             plan = contract.fields[name].vectorised(pl.col(name))
             if plan is not None:
                 predicate, value = plan
-                wanted.append(predicate.fill_null(value=False).alias(_OK + name))
-                wanted.append(pl.when(predicate).then(value).alias(name))
-    return frame.select(wanted)
+                answers += [predicate.fill_null(value=False).alias(_OK + name), value.alias(name)]
+                # A value that is not asked for may be out of any range: it is masked before it leaves Polars.
+                masked.append(pl.when(pl.col(_OK + name)).then(pl.col(name)).alias(name))
+    # Lazily, so that what predicate and value have in common is computed once.
+    return frame.lazy().select(answers).with_columns(masked).collect() if answers else frame.select()
 
 
 def _column(memo: Memo, place: int, frame: pl.DataFrame, canonical: pl.DataFrame) -> _Column:
@@ -81,7 +84,8 @@ def _column(memo: Memo, place: int, frame: pl.DataFrame, canonical: pl.DataFrame
         distinct = odd_texts.unique()
         verdicts = [memo.verdict(text) for text in distinct.to_list()]
         cells = pl.Series([verdict.cell for verdict in verdicts], dtype=field.dtype)
-        values = values.scatter(odd, odd_texts.replace_strict(distinct, cells, return_dtype=field.dtype))
+        told = odd_texts.replace_strict(distinct, cells, return_dtype=field.dtype)
+        values = told if len(odd) == len(values) else values.scatter(odd, told)
         bad = [(text, v.faults) for text, v in zip(distinct.to_list(), verdicts, strict=True) if v.faults]
         if bad:
             what = said([text for text, _ in bad], [found for _, found in bad])

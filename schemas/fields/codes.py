@@ -192,6 +192,10 @@ class IndustryCode(SharedField[str]):
             )
         return digits or letter or text
 
+    def vectorised(self, col: pl.Expr) -> tuple[pl.Expr, pl.Expr] | None:
+        """Digits of a known division."""
+        return col.str.contains(r"^(0[1-9]|[1-8][0-9]|9[0-7])[0-9]{0,2}\z"), col
+
     def shape(self) -> dict[str, Any]:
         """Digits or a letter."""
         return {"type": "string", "pattern": "^([A-T]|[0-9]{2,4})$"}

@@ -17,7 +17,7 @@ _UNPAIRED = re.compile("[\ud800-\udfff]")
 
 # Texts a column may pass: begins and ends with a visible character of the ranges every name and document number
 # is made of (ASCII, CJK, full-width forms); anything rarer is read one by one.
-_PLAIN_EDGE = r"[!-~\u4e00-\u9fff\uff01-\uff5e]"
+_PLAIN_EDGE = r"[!-~\u3001-\u303f\u4e00-\u9fff\uff01-\uff5e]"
 _PLAIN = rf"^{_PLAIN_EDGE}([ -~\u3001-\u303f\u4e00-\u9fff\uff01-\uff5e]*{_PLAIN_EDGE})?$"
 
 

@@ -42,7 +42,7 @@ def plain(agreed: Contract, rows: list[dict[str, str | None]]) -> tuple[dict[int
 def columns(agreed: Contract, rows: list[dict[str, str | None]]) -> pl.DataFrame:
     """The rows as a mapped frame."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    frame = pl.DataFrame(rows, schema={name: pl.String for name in names})
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
     return frame.with_columns(
         pl.arange(1, len(rows) + 1, dtype=pl.UInt32, eager=True).alias("_row"), pl.lit("put").alias("_op")
     )
