@@ -54,7 +54,7 @@ def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> 
     if again is not None:
         return repeat(store, delivery_id, again.id, now)
     try:
-        mapped = map_sheet(decode(delivery, spec), spec)
+        mapped = map_sheet(decode(delivery, spec, store.settings.max_unpacked_bytes), spec)
         return land(store, delivery_id, mapped, spec, now)
     except STOPPED as error:
         refusal(store, delivery_id, error, now)

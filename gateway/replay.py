@@ -94,7 +94,7 @@ def replay(store: Store, delivery_id: str, actor: str, now: datetime) -> dict[st
             delivery_id=delivery_id,
         )
     partial = replace(delivery, is_partial=True, origin=f"replay:{actor}", received_at=now, cursor=None)
-    mapped = map_sheet(decode(partial, spec), spec)
+    mapped = map_sheet(decode(partial, spec, store.settings.max_unpacked_bytes), spec)
     mapped = _only(mapped, list(waiting))
     faulty = judge(mapped, contract(spec.record_type), spec).faults[ROW].unique().to_list()
     mended = [number for number in waiting if number not in set(faulty)]

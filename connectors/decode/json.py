@@ -60,9 +60,19 @@ def read_json(name: str, data: bytes, spec: SourceSpec) -> Table:
         Undecodable: not JSON, no list at the path, or a row that is not an object.
     """
     where = f"{spec.source} {name}"
-    rows = at_path(parse_json(where, data), spec.decode.rows)
-    if rows is None:
-        rows = []
+    content = parse_json(where, data)
+    parent, _, name_of_list = spec.decode.rows.rpartition(".")
+    holder = at_path(content, parent)
+    if spec.decode.rows and isinstance(holder, dict) and name_of_list not in holder:
+        raise undecodable(
+            where,
+            f"应答中没有“{spec.decode.rows}”，只有 {'、'.join(holder)}。",
+            f"there is nothing at {spec.decode.rows!r}, only {', '.join(holder)}.",
+            rows=spec.decode.rows,
+        )
+    # Agencies write null for "no rows".
+    rows = at_path(content, spec.decode.rows)
+    rows = [] if rows is None else rows
     if not isinstance(rows, list):
         raise undecodable(
             where,
