@@ -15,7 +15,7 @@ from connectors.delivery import Delivery
 from connectors.errors import Refused, SourceChanged, Unavailable
 from connectors.mapping import map_sheet
 from connectors.receive import receive
-from connectors.registry import source
+from connectors.registry import source, sources
 from connectors.sandbox.serve import Sandbox, start
 from connectors.vault import Vault
 from schemas.columnar import contract
@@ -134,3 +134,21 @@ def test_a_page_that_comes_twice_is_not_taken_for_two_pages(tmp_path: Path) -> N
             pull(sandbox, "market_supervision/registration")
     finally:
         sandbox.stop()
+
+
+def test_every_agency_tells_of_the_showcase(sandbox: Sandbox) -> None:
+    telling = {
+        name: spec
+        for name, spec in sources().items()
+        # Files are taken only after they have lain still for some seconds.
+        if spec.transport != "files" and contract(spec.record_type).subject.uscc
+    }
+
+    told = {
+        spec.agency
+        for name, spec in telling.items()
+        for delivery in pull(sandbox, name)
+        if sandbox.world.showcase_uscc in judge(delivery)[1].accepted["uscc"].to_list()
+    }
+
+    assert told == {"market_supervision", "agriculture", "customs", "health", "credit_platform"}
