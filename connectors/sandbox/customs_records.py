@@ -16,9 +16,12 @@ OLD_LEVELS = ("一般认证企业", "一般信用企业")
 
 
 def customs_rows(world: World, dirt: Dirt) -> list[Row]:
-    """Every registered entity, in order of its code: a whole snapshot."""
+    """Every registered entity, in order of the world: a whole snapshot. Each day one has gone from it."""
     registered = [entity for entity in world.entities if entity.customs_code]
-    return dirt.at("customs", "twice", world.day).duplicated([_row(entity, dirt, world) for entity in registered])
+    first_day = [entity for entity in registered if entity.number < world.size]
+    gone = {world.rng("customs gone", day).choice(first_day[1:]).number for day in range(1, world.day + 1)}
+    rows = [_row(entity, dirt, world) for entity in registered if entity.number not in gone]
+    return dirt.at("customs", "twice", world.day).duplicated(rows)
 
 
 def exchange_message(rows: Sequence[Row], serial: str, *, lower: bool) -> str:

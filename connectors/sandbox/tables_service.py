@@ -205,10 +205,10 @@ class FrontDatabase:
         return list(connection.execute(asked).scalars())
 
     def _write_time(self) -> str:
-        """Local time: the first load minute by minute over the weeks before, later rows at two in the night."""
+        """Local time: the first load at any minute of three weeks before, later rows at two in the night."""
         if self._world.day == 0:
-            moment = datetime.combine(FIRST_DAY - timedelta(days=21), time(8)) + timedelta(minutes=self._written)
-            moment = min(moment, datetime.combine(FIRST_DAY, time(1)))
+            minutes = self._written * 37 % (21 * 24 * 60)
+            moment = datetime.combine(FIRST_DAY - timedelta(days=21), time()) + timedelta(minutes=minutes)
         else:
             moment = datetime.combine(self._world.today, time(2)) + timedelta(seconds=self._written % 3600)
         return f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -183,3 +183,16 @@ def test_a_duplicate_page_is_the_first_page_again(own_sandbox: Sandbox, soap: So
     first, second = (service.QueryEntities(page=number, size=10).entities.entity for number in (1, 2))
 
     assert [e.pripid for e in first] == [e.pripid for e in second]
+
+
+def test_each_day_a_registration_has_gone_from_the_snapshot(own_sandbox: Sandbox, soap: Soap) -> None:
+    service = soap(own_sandbox, CUSTOMS).service
+
+    def codes() -> set[str]:
+        message = etree.fromstring(service.Exchange(ASK)["return"])
+        return {fields.findtext("HGZCBM") for fields in message.iter("fields")}
+
+    before = codes()
+    own_sandbox.advance()
+
+    assert len(before - codes()) == 1
