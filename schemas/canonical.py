@@ -1,125 +1,161 @@
-"""Records as canonical JSON (RFC 8785), column by column, and their RFC 6962 leaf hashes.
+"""Records as canonical JSON (RFC 8785), by column and one by one, and their RFC 6962 leaf hashes.
 
-Dates and decimals are strings, so that the bytes are exact; nulls are left out, so that a field
-added to a record type later changes no hash.
+Canonical means: one record, one sequence of bytes. Keys are sorted, nothing is null, dates and decimals are text,
+numbers are whole. No float ever enters, so RFC 8785, 3.2.2.3 reduces to writing integers plainly.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
-_LEAF = b"\x00"
-"""RFC 6962, 2.1: what a leaf begins with, so that no leaf can be mistaken for a node."""
+from schemas.fields.numbers import plain_decimal
 
-_SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
-# RFC 8785, 3.2.2.2: two-character escapes where JSON has them, lower-case \u00xx for other controls, nothing else.
-_ESCAPES = {chr(code): _SHORT.get(chr(code), f"\\u{code:04x}") for code in range(0x20)} | _SHORT
+LARGEST_INTEGER = 2**53 - 1
+"""RFC 8785, 3.2.2.3 (by RFC 7493, 2.2): a number beyond this is not the same number for every reader."""
+
+# RFC 8785, 3.2.2.2: two-character escapes where JSON has them, \u00xx in lower case for other control characters,
+# quotation mark and backslash; everything else as it is in UTF-8 (also DEL, U+2028 and astral characters).
+_ESCAPES = {chr(code): f"\\u{code:04x}" for code in range(0x20)} | {
+    "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\",
+}  # fmt: skip
+_ESCAPED = str.maketrans(_ESCAPES)
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 
 
-def payloads(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
-    """Each row as canonical JSON.
+def key_order(name: str) -> bytes:
+    """Sort key of a member name: its UTF-16 code units (RFC 8785, 3.2.3).
 
-    Args:
-        frame: has the columns ``names``: String, Date, Datetime (UTC), Int64 or Boolean.
-        names: members of the object; plain ASCII, so that code-point order is the UTF-16 order of RFC 8785.
-
-    Returns:
-        pl.Binary, as many as rows, named ``payload``; nulls are left out of the object.
-
-    Raises:
-        ValueError: a column is of a type that has no canonical form.
+    >>> sorted(["\\U0001f600", "\\ufb33"], key=key_order) == ["\\U0001f600", "\\ufb33"]
+    True
     """
-    members = [_member(name, frame.schema[name]) for name in sorted(names)]
-    if not members:
-        return pl.Series("payload", [b"{}"] * frame.height, dtype=pl.Binary)
-    joined = pl.concat_str(members, ignore_nulls=True)
-    # Every member begins with its comma; the first one goes.
-    whole = pl.concat_str(pl.lit("{"), joined.str.slice(1), pl.lit("}"))
-    return frame.select(whole.cast(pl.Binary).alias("payload")).to_series()
-
-
-def _member(name: str, dtype: pl.DataType) -> pl.Expr:
-    return pl.concat_str(pl.lit(f",{json.dumps(name)}:"), _value(name, dtype))
-
-
-def _value(name: str, dtype: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if dtype == pl.String:
-        quote = pl.lit('"')
-        escaped = column.str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
-        return pl.concat_str(quote, pl.when(column.str.contains(_NEEDS_ESCAPE)).then(escaped).otherwise(column), quote)
-    if dtype == pl.Date:
-        return column.dt.strftime('"%Y-%m-%d"')
-    if dtype == pl.Datetime:
-        return _instant(column)
-    if dtype.is_integer():
-        return column.cast(pl.String)
-    if dtype == pl.Boolean:
-        return pl.when(column).then(pl.lit("true")).when(~column).then(pl.lit("false"))
-    raise ValueError(f"column {name}: {dtype} has no canonical form here; give text")
-
-
-def _instant(column: pl.Expr) -> pl.Expr:
-    micros = column.dt.microsecond()
-    whole = column.dt.strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = pl.concat_str(pl.lit("."), micros.cast(pl.String).str.zfill(6)).str.strip_chars_end("0")
-    return pl.concat_str(pl.lit('"'), whole, pl.when(micros > 0).then(fraction).otherwise(pl.lit("")), pl.lit('Z"'))
-
-
-def leaf_hashes(documents: pl.Series) -> pl.Series:
-    """RFC 6962 leaf hash of each document: SHA-256 over 0x00 and its bytes.
-
-    Returns:
-        pl.Binary, 32 bytes each, named ``content_hash``; null where the document is null.
-    """
-    sha256 = hashlib.sha256
-    hashes = [None if document is None else sha256(_LEAF + document).digest() for document in documents]
-    return pl.Series("content_hash", hashes, dtype=pl.Binary)
+    return name.encode("utf-16-be")
 
 
 def canonical_json(value: Any) -> bytes:
-    """Any document of ours as canonical JSON: the same bytes for the same content, always.
+    """Write a value as canonical JSON.
 
-    Takes mappings with text keys, sequences, text, whole numbers, booleans, None, dates, instants and
-    decimals. Members that are None are left out of mappings.
+    Args:
+        value: dicts with text keys, lists, tuples, text, bool, int, ``Decimal``, ``date``, aware ``datetime``, None.
+            Members of dicts that are None are left out, as in payloads; None elsewhere is ``null``.
 
     Raises:
-        ValueError: anything else, floats among it: their text is not ours to choose; give a decimal.
+        TypeError: a type that has no exact form here, floats and naive datetimes among them.
+        ValueError: an integer beyond ``LARGEST_INTEGER``.
+        UnicodeEncodeError: half of a character (an unpaired surrogate).
     """
-    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _json(value).encode("utf-8")
 
 
-def _plain(value: Any) -> Any:
+def _json(value: Any) -> str:
     if isinstance(value, Mapping):
-        # RFC 8785, 3.2.3: members are ordered by the UTF-16 code units of their names.
-        kept = {key: _plain(item) for key, item in value.items() if item is not None}
-        return dict(sorted(kept.items(), key=lambda member: member[0].encode("utf-16-be")))
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, (str, bool, int)):
+        members = sorted(((k, v) for k, v in value.items() if v is not None), key=lambda member: key_order(member[0]))
+        return "{" + ",".join(f"{_text(name)}:{_json(member)}" for name, member in members) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_json, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "true" if value else "false"
+    if isinstance(value, int):
+        if abs(value) > LARGEST_INTEGER:
+            raise ValueError(f"{value} is beyond 2**53 - 1 and not exact in JSON (RFC 8785); write it as text")
+        return str(int(value))
+    return _text(_plain(value))
+
+
+def _plain(value: Any) -> str:
+    """Text of a value that JSON has no type for."""
+    if isinstance(value, str):
         return value
-    for kind, text in _TEXTS.items():
-        if isinstance(value, kind):
-            return text(value)
-    raise ValueError(f"{type(value).__name__} {value!r} has no canonical form; give text or a decimal")
+    if isinstance(value, Decimal) and value.is_finite():
+        return plain_decimal(value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return instant_text(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(
+        f"{type(value).__name__} {value!r} has no canonical JSON; use text, int, bool, Decimal, date or UTC"
+    )
 
 
-def _instant_text(at: datetime) -> str:
-    text = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
-    return text + "Z"
+def instant_text(value: datetime) -> str:
+    """``YYYY-MM-DDTHH:MM:SSZ``; a fraction of a second only when it is not zero, without trailing zeros."""
+    text = value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
+    return text.rstrip("0").rstrip(".") + "Z"
 
 
-_TEXTS: dict[type[Any], Callable[[Any], str]] = {
-    # datetime is a date too, so it comes first.
-    datetime: _instant_text,
-    date: date.isoformat,
-    Decimal: lambda number: format(number, "f"),
-}
+def _text(text: str) -> str:
+    return f'"{text.translate(_ESCAPED)}"'
+
+
+def payloads(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
+    """The named columns of every row as canonical JSON, column-wise.
+
+    Args:
+        frame: accepted rows: pl.String, pl.Date, pl.Datetime("us", "UTC"), pl.Int64 (and narrower), pl.Boolean.
+        names: columns to write, in any order; nulls are left out.
+
+    Returns:
+        dtype pl.Binary, one object per row, byte for byte what ``canonical_json`` gives for the row.
+
+    Raises:
+        TypeError: a column of another dtype.
+    """
+    ordered = sorted(names, key=key_order)
+    members = [_member(frame[name]).alias(str(place)) for place, name in enumerate(ordered)]
+    if not members:
+        return pl.repeat(b"{}", frame.height, dtype=pl.Binary, eager=True).alias("payload")
+    joined = pl.concat_str(members, ignore_nulls=True).str.strip_prefix(",")
+    return pl.select(pl.concat_str(pl.lit("{"), joined, pl.lit("}")).cast(pl.Binary).alias("payload")).to_series()
+
+
+def _member(column: pl.Series) -> pl.Expr:
+    """``,"name":value`` where there is a value, else null."""
+    return pl.lit("," + _text(column.name) + ":") + pl.lit(_values(column))
+
+
+def _values(column: pl.Series) -> pl.Series:
+    """The JSON text of every value; null stays null."""
+    dtype = column.dtype
+    if dtype == pl.String:
+        return '"' + _escaped(column) + '"'
+    if dtype == pl.Date:
+        return column.dt.strftime('"%Y-%m-%d"')
+    if dtype == pl.Datetime("us", "UTC"):
+        return _instants(column)
+    if dtype == pl.Boolean or dtype.is_integer():
+        return column.cast(pl.String)
+    raise TypeError(f"column {column.name!r} of type {dtype} has no canonical JSON")
+
+
+def _escaped(column: pl.Series) -> pl.Series:
+    """Text with RFC 8785 escapes; only the rows that need one are touched."""
+    needy = column.str.contains(_NEEDS_ESCAPE).fill_null(value=False)
+    if not needy.any():
+        return column
+    escaped = pl.Series([text.translate(_ESCAPED) for text in column.filter(needy).to_list()], dtype=pl.String)
+    return column.scatter(needy.arg_true(), escaped)
+
+
+def _instants(column: pl.Series) -> pl.Series:
+    whole = column.dt.microsecond().fill_null(0) == 0
+    if whole.all():
+        return column.dt.strftime('"%Y-%m-%dT%H:%M:%SZ"')
+    return pl.Series([None if v is None else f'"{instant_text(v)}"' for v in column.to_list()], dtype=pl.String)
+
+
+def leaf_hashes(records: pl.Series) -> pl.Series:
+    """RFC 6962 leaf hash of every payload: SHA-256 over 0x00 and the bytes.
+
+    Args:
+        records: dtype pl.Binary, no nulls.
+
+    Returns:
+        dtype pl.Binary, 32 bytes each.
+    """
+    sha256 = hashlib.sha256
+    return pl.Series("content_hash", [sha256(b"\x00" + record).digest() for record in records.to_list()], pl.Binary)
