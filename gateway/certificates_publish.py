@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from certs import ocsp
 from certs.authority import Authority, Files, create, open_authority
@@ -66,10 +66,14 @@ def publish_crl(store: Store, authority: Authority, now: datetime) -> x509.Certi
     """Make the next list, keep it in the store, and write the files after it is durable."""
     with store.write() as conn:
         crl = next_crl(conn, authority, now)
-    files = pki_files(store.settings)
+    write_crl(pki_files(store.settings), crl)
+    return crl
+
+
+def write_crl(files: Files, crl: x509.CertificateRevocationList) -> None:
+    """Write the list as files, PEM and DER, for those who fetch it as a file."""
     write_whole(files.crl, crl.public_bytes(Encoding.PEM))
     write_whole(files.crl.with_name("issuing.crl"), crl.public_bytes(Encoding.DER))
-    return crl
 
 
 def next_crl(conn: Connection, authority: Authority, now: datetime) -> x509.CertificateRevocationList:
@@ -78,22 +82,23 @@ def next_crl(conn: Connection, authority: Authority, now: datetime) -> x509.Cert
     It covers ``CRL_LIFETIME`` from ``now``; its number is one more than that of the list before.
     """
     issuer = key_id(authority.certificate)
-    this = now.replace(microsecond=0)
-    before = conn.scalar(select(revocation_lists.c.number).where(revocation_lists.c.issuer_key_id == issuer))
+    this, mine = now.replace(microsecond=0), revocation_lists.c.issuer_key_id == issuer
+    # The row is locked before the registry is read: of two at once the second sees what the first did.
+    before = conn.scalar(select(revocation_lists.c.number).where(mine).with_for_update())
     number = (before or 0) + 1
     crl = build_crl(
         authority.certificate, authority.key, _entries(conn, issuer, now), number, this, this + CRL_LIFETIME
     )
-    conn.execute(delete(revocation_lists).where(revocation_lists.c.issuer_key_id == issuer))
-    conn.execute(
-        insert(revocation_lists).values(
-            issuer_key_id=issuer,
-            number=number,
-            this_update=instant(this),
-            next_update=instant(this + CRL_LIFETIME),
-            der=crl.public_bytes(Encoding.DER),
-        )
-    )
+    row = {
+        "number": number,
+        "this_update": instant(this),
+        "next_update": instant(this + CRL_LIFETIME),
+        "der": crl.public_bytes(Encoding.DER),
+    }
+    if before is None:
+        conn.execute(insert(revocation_lists).values(issuer_key_id=issuer, **row))
+    else:
+        conn.execute(update(revocation_lists).where(mine).values(**row))
     return crl
 
 

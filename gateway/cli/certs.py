@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import click
 from cryptography import x509
-from rich.console import Console
-from rich.table import Table
 
 from certs.authority import Authority, Issued, open_authority, read_csr
 from certs.keys import save_key, write_whole
@@ -21,13 +19,21 @@ from certs.verify import serial_text
 from connectors.errors import Refused
 from gateway import certificates as registry
 from gateway.certificates_publish import pki_files, publish_crl
+from gateway.cli.output import json_option, print_json, print_rows
 from gateway.clock import instant, utc_now
+from gateway.home import open_home
 from gateway.settings import Settings
-from gateway.store import Store, open_store
+from gateway.store import Store
 
-SHOWN = ("serial", "profile", "urn", "status", "reason", "not_after")
+_COLUMNS = (
+    ("serial", "序列号 serial"),
+    ("profile", "类别 kind"),
+    ("urn", "持有者 holder"),
+    ("status", "状态 status"),
+    ("reason", "原因 reason"),
+    ("not_after", "有效期至 not after"),
+)
 
-_json = click.option("--json", "as_json", is_flag=True, help="机器可读 / machine-readable")
 _passphrase = click.option(
     "--passphrase",
     envvar="XINQIAO_CA_PASSPHRASE",
@@ -51,7 +57,7 @@ def certs() -> None:
 @click.option("--days", type=click.IntRange(1), help="有效天数 / days of validity, at most the profile's")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="输出目录 / folder for the files")
 @_passphrase
-@_json
+@json_option
 @click.pass_obj
 def issue(
     settings: Settings,
@@ -73,8 +79,7 @@ def issue(
     authority = _authority(settings, passphrase)
     request = read_csr(csr.read_bytes()) if csr else None
     lifetime = timedelta(days=days) if days else None
-    store = open_store(settings)
-    with store.write() as conn:
+    with _open(settings) as store, store.write() as conn:
         if name is None:
             issued = registry.issue_server_certificate(conn, authority, hosts, actor, now, request, lifetime)
         else:
@@ -87,27 +92,22 @@ def issue(
 
 @certs.command("list", help="列出证书 / list certificates")
 @click.option("--urn", help="只列此持有者 / only of this holder")
-@_json
+@json_option
 @click.pass_obj
 def list_certificates(settings: Settings, urn: str | None, as_json: bool) -> None:
     """List what the registry knows, the newest first."""
-    with open_store(settings).read() as conn:
-        rows = [{name: row[name] for name in SHOWN} for row in registry.certificate_rows(conn, urn)]
-    if as_json:
-        return click.echo(json.dumps(rows, ensure_ascii=False))
-    table = Table(*SHOWN)
-    for row in rows:
-        table.add_row(*(str(row[name]) for name in SHOWN))
-    return Console().print(table)
+    with _open(settings) as store, store.read() as conn:
+        rows = [{key: row[key] for key, _ in _COLUMNS} for row in registry.certificate_rows(conn, urn)]
+    print_rows(rows, _COLUMNS, as_json)
 
 
 @certs.command(help="显示一张证书 / show one certificate")
 @click.argument("serial")
-@_json
+@json_option
 @click.pass_obj
 def show(settings: Settings, serial: str, as_json: bool) -> None:
     """Show everything the registry knows of one certificate, with its PEM."""
-    with open_store(settings).read() as conn:
+    with _open(settings) as store, store.read() as conn:
         row = registry.certificate_row(conn, _serial(serial))
     if row is None:
         raise Refused(f"没有序列号为 {serial} 的证书。", f"there is no certificate with serial {serial}", serial=serial)
@@ -118,49 +118,50 @@ def show(settings: Settings, serial: str, as_json: bool) -> None:
 @click.argument("serial")
 @click.option("--reason", type=click.Choice(sorted(set(REASONS) - {HOLD})), default="unspecified", show_default=True)
 @_passphrase
-@_json
+@json_option
 @click.pass_obj
 def revoke(settings: Settings, serial: str, reason: str, passphrase: str | None, as_json: bool) -> None:
     """Revoke; it counts from the holder's next request on, also on open connections."""
-    store, now = open_store(settings), utc_now()
-    with store.write() as conn:
-        registry.revoke(conn, _serial(serial), reason, _actor(), now)
-    _publish(store, passphrase, as_json, serial=_serial(serial), status=registry.REVOKED, reason=reason)
+    with _open(settings) as store:
+        with store.write() as conn:
+            registry.revoke(conn, _serial(serial), reason, _actor(), utc_now())
+        _publish(store, passphrase, as_json, serial=_serial(serial), status=registry.REVOKED, reason=reason)
 
 
 @certs.command(help="暂停证书 / suspend a certificate until it is lifted")
 @click.argument("serial")
 @_passphrase
-@_json
+@json_option
 @click.pass_obj
 def suspend(settings: Settings, serial: str, passphrase: str | None, as_json: bool) -> None:
     """Suspend (certificateHold)."""
-    store, now = open_store(settings), utc_now()
-    with store.write() as conn:
-        registry.suspend(conn, _serial(serial), _actor(), now)
-    _publish(store, passphrase, as_json, serial=_serial(serial), status=registry.SUSPENDED)
+    with _open(settings) as store:
+        with store.write() as conn:
+            registry.suspend(conn, _serial(serial), _actor(), utc_now())
+        _publish(store, passphrase, as_json, serial=_serial(serial), status=registry.SUSPENDED)
 
 
 @certs.command(help="恢复暂停的证书 / lift a suspension")
 @click.argument("serial")
 @_passphrase
-@_json
+@json_option
 @click.pass_obj
 def lift(settings: Settings, serial: str, passphrase: str | None, as_json: bool) -> None:
     """Make a suspended certificate good again."""
-    store, now = open_store(settings), utc_now()
-    with store.write() as conn:
-        registry.lift(conn, _serial(serial), _actor(), now)
-    _publish(store, passphrase, as_json, serial=_serial(serial), status=registry.GOOD)
+    with _open(settings) as store:
+        with store.write() as conn:
+            registry.lift(conn, _serial(serial), _actor(), utc_now())
+        _publish(store, passphrase, as_json, serial=_serial(serial), status=registry.GOOD)
 
 
 @certs.command(help="发布新的吊销列表 / publish a new revocation list")
 @_passphrase
-@_json
+@json_option
 @click.pass_obj
 def crl(settings: Settings, passphrase: str | None, as_json: bool) -> None:
     """Make the next list from the registry and write its files."""
-    _publish(open_store(settings), passphrase, as_json)
+    with _open(settings) as store:
+        _publish(store, passphrase, as_json)
 
 
 def _name(agency: str, system: str, person: str, duty: str | None, hosts: tuple[str, ...]) -> Name | None:
@@ -217,7 +218,16 @@ def _publish(store: Store, passphrase: str | None, as_json: bool, **told: object
 
 def _tell(facts: Mapping[str, object], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False))
-    else:
-        for name, value in facts.items():
-            click.echo(f"{name}: {value}")
+        return print_json(facts)
+    for name, value in facts.items():
+        click.echo(f"{name}: {value}")
+    return None
+
+
+@contextmanager
+def _open(settings: Settings) -> Iterator[Store]:
+    store = open_home(settings)
+    try:
+        yield store
+    finally:
+        store.close()
