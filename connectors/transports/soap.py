@@ -179,7 +179,7 @@ def _page(where: str, spec: SourceSpec, request: SoapRequest, response: requests
 
 def _fingerprint(rows: list[etree._Element]) -> str:
     """Digest of the values alone: some agencies change the case of their tags from page to page."""
-    texts = (text for row in rows for text in (*row.itertext(), "\x1e"))
+    texts = (str(text) for row in rows for text in (*row.itertext(), "\x1e"))
     return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()
 
 
