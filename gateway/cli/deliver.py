@@ -20,17 +20,12 @@ from gateway.store.reading import delivery_listing
 
 _COUNTS = ("received", "accepted", "rejected", "unresolved", "new", "changed", "unchanged", "withdrawn")
 RECEIPT_COLUMNS = [
-    ("source", "数据源 source"),
-    ("status", "状态 status"),
-    ("received", "收到 received"),
-    ("accepted", "合格 accepted"),
-    ("rejected", "隔离 rejected"),
-    ("unresolved", "未关联 unresolved"),
-    ("new", "新增 new"),
-    ("changed", "变更 changed"),
-    ("unchanged", "未变 unchanged"),
-    ("withdrawn", "撤回 withdrawn"),
-    ("delivery_id", "编号 id"),
+    ("delivery_id", "编号\nid"),
+    ("source", "数据源\nsource"),
+    ("status", "状态\nstatus"),
+    ("rows", "收到=合格+隔离\nreceived=accepted+rejected"),
+    ("landed", "新增/变更/未变/撤回\nnew/changed/unchanged/withdrawn"),
+    ("unresolved", "未关联\nunresolved"),
 ]
 
 
@@ -94,7 +89,11 @@ def deliveries(settings: Settings, source: str | None, limit: int, as_json: bool
             rows = delivery_listing(conn, source=source, limit=limit)
     finally:
         store.close()
-    print_rows([_flat(row) for row in rows], [*RECEIPT_COLUMNS, ("problem", "原因 problem")], as_json)
+    flat = [_flat(row) for row in rows]
+    if as_json:
+        print_rows(flat, (), as_json)
+    else:
+        print_rows([row | _gist(row) for row in flat], [*RECEIPT_COLUMNS, ("problem", "原因\nproblem")], as_json)
 
 
 def print_receipts(receipts: list[dict[str, Any]], as_json: bool) -> None:
@@ -103,7 +102,7 @@ def print_receipts(receipts: list[dict[str, Any]], as_json: bool) -> None:
         for receipt in receipts:
             print_json(receipt)
         return
-    print_rows(receipts, RECEIPT_COLUMNS, as_json)
+    print_rows([receipt | _gist(receipt) for receipt in receipts], RECEIPT_COLUMNS, as_json)
     for receipt in receipts:
         for finding in receipt.get("findings", []):
             click.echo(f"· [{finding['rule']}] {finding['zh']} / {finding['en']}")
@@ -121,4 +120,14 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
         "landed_at": row["landed_at"],
         **{name: receipt.get(name) for name in _COUNTS},
         "problem": problem.get("zh"),
+    }
+
+
+def _gist(row: Mapping[str, Any]) -> dict[str, str]:
+    """Counts in two narrow columns, so that a listing fits a terminal."""
+    if row.get("received") is None:
+        return {"rows": "", "landed": ""}
+    return {
+        "rows": f"{row['received']}={row['accepted']}+{row['rejected']}",
+        "landed": f"{row['new']}/{row['changed']}/{row['unchanged']}/{row['withdrawn']}",
     }

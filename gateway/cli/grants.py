@@ -47,7 +47,7 @@ _APPLICATION_COLUMNS = (
 _DEFAULT_DAYS = 365
 
 
-class _Day(click.ParamType):
+class _Day(click.ParamType[date]):
     """A calendar day, ISO 8601."""
 
     name = "date"

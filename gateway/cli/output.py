@@ -31,7 +31,10 @@ def print_rows(
         for row in rows:
             print_json(row)
         return
-    table = Table(*(heading for _, heading in columns), title=title)
+    table = Table(title=title)
+    for number, (_, heading) in enumerate(columns):
+        # The first column names the row and is what people copy.
+        table.add_column(heading, no_wrap=number == 0, overflow="fold")
     for row in rows:
         # Text, not markup: what agencies send may hold square brackets.
         table.add_row(*(Text("" if row.get(key) is None else str(row[key])) for key, _ in columns))

@@ -52,20 +52,16 @@ def listing(
             )
     finally:
         store.close()
-    if not as_json:
-        for row in found:
-            row["problems"] = "\n".join(
-                f"{fault['heading'] or fault['field']}：{fault['zh']}\n  {fault['en']}" for fault in row["faults"]
-            )
-    columns = [
-        ("id", "编号 id"),
-        ("source", "数据源 source"),
-        ("part", "文件 part"),
-        ("line", "行 line"),
-        ("status", "状态 status"),
-        ("problems", "问题 problems"),
-    ]
-    print_rows(found, columns, as_json)
+    if as_json:
+        print_rows(found, (), as_json)
+    for row in () if as_json else found:
+        # Not a table: the sentences are what matters, and they are long.
+        click.secho(f"#{row['id']} {row['source']} {row['part']} 第 {row['line']} 行 [{row['status']}]", bold=True)
+        for fault in row["faults"]:
+            click.echo(f"  {fault['heading'] or fault['field']} [{fault['rule']}]")
+            click.echo(f"    {fault['zh']}\n    {fault['en']}")
+            if fault["candidates"]:
+                click.echo(f"    候选 candidates: {'、'.join(fault['candidates'][:5])}")
 
 
 @quarantine.command("show")
