@@ -34,7 +34,7 @@ def _row(entity: SandboxEntity, dirt: Dirt) -> Row:
         "uniscid": entity.uscc,
         "regno": entity.registration_no or None,
         "entname": entity.name,
-        "hisname": ";".join(entity.former_names) or None,
+        "hisname": ";".join(reversed(entity.former_names)) or None,
         "enttype": entity.entity_type_code,
         "enttype_cn": entity.entity_type_name,
         "lerep": entity.legal_representative,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date
+from pathlib import Path
 
 import pytest
 from stdnum.cn import uscc as judge
@@ -148,10 +149,10 @@ def test_about_three_rows_in_a_hundred_have_a_dirty_code() -> None:
     assert 230 < dirty < 370
 
 
-def test_every_endpoint_has_a_name_of_its_own(tmp_path: object) -> None:
+def test_every_endpoint_has_a_name_of_its_own(tmp_path: Path) -> None:
     world = World(7, 20)
 
-    services = build_services(world, Dirt(world.rng("d")), State(tmp_path, Moods()))  # type: ignore[arg-type]
+    services = build_services(world, Dirt(world.rng("d")), State(tmp_path, Moods()))
 
     assert len({service.endpoint for service in services}) == len(services)
     assert {service.agency for service in services} == {
