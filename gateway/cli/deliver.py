@@ -23,10 +23,13 @@ RECEIPT_COLUMNS = [
     ("delivery_id", "编号\nid"),
     ("source", "数据源\nsource"),
     ("status", "状态\nstatus"),
-    ("rows", "收到=合格+隔离\nreceived=accepted+rejected"),
-    ("landed", "新增/变更/未变/撤回\nnew/changed/unchanged/withdrawn"),
-    ("unresolved", "未关联\nunresolved"),
+    ("rows", "行数 rows¹"),
+    ("landed", "入库 landed²"),
+    ("unresolved", "未关联\nwaiting"),
 ]
+
+
+RECEIPT_CAPTION = "¹ 收到=合格+隔离 received=accepted+rejected  ² 新增/变更/未变/撤回 new/changed/unchanged/withdrawn"
 
 
 @click.command("deliver")
@@ -93,7 +96,8 @@ def deliveries(settings: Settings, source: str | None, limit: int, as_json: bool
     if as_json:
         print_rows(flat, (), as_json)
     else:
-        print_rows([row | _gist(row) for row in flat], [*RECEIPT_COLUMNS, ("problem", "原因\nproblem")], as_json)
+        columns = [*RECEIPT_COLUMNS, ("problem", "原因\nproblem")]
+        print_rows([row | _gist(row) for row in flat], columns, as_json, RECEIPT_CAPTION)
 
 
 def print_receipts(receipts: list[dict[str, Any]], as_json: bool) -> None:
@@ -102,7 +106,7 @@ def print_receipts(receipts: list[dict[str, Any]], as_json: bool) -> None:
         for receipt in receipts:
             print_json(receipt)
         return
-    print_rows([receipt | _gist(receipt) for receipt in receipts], RECEIPT_COLUMNS, as_json)
+    print_rows([receipt | _gist(receipt) for receipt in receipts], RECEIPT_COLUMNS, as_json, RECEIPT_CAPTION)
     for receipt in receipts:
         for finding in receipt.get("findings", []):
             click.echo(f"· [{finding['rule']}] {finding['zh']} / {finding['en']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+_WIDTH_ELSEWHERE = 120
 
 json_option = click.option("--json", "as_json", is_flag=True, help="每行一个 JSON / one JSON document per line")
 
@@ -20,7 +23,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_rows(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, str]], as_json: bool, title: str | None = None
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, str]], as_json: bool, caption: str | None = None
 ) -> None:
     """A listing.
 
@@ -31,11 +34,12 @@ def print_rows(
         for row in rows:
             print_json(row)
         return
-    table = Table(title=title)
+    table = Table(caption=caption, caption_justify="left")
     for number, (_, heading) in enumerate(columns):
         # The first column names the row and is what people copy.
         table.add_column(heading, no_wrap=number == 0, overflow="fold")
     for row in rows:
         # Text, not markup: what agencies send may hold square brackets.
         table.add_row(*(Text("" if row.get(key) is None else str(row[key])) for key, _ in columns))
-    Console().print(table)
+    # Written to a file or a pipe there is no window to fit into.
+    Console(width=None if sys.stdout.isatty() else _WIDTH_ELSEWHERE).print(table)
