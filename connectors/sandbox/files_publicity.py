@@ -27,6 +27,8 @@ SUBJECT_2018 = {
     "organisation": "行政相对人代码_3(组织机构代码)",
     "taxpayer": "行政相对人代码_4(税务登记号)",
 }
+NUMBERED_2015, NUMBERED_2018 = tuple(SUBJECT_2015.values()), tuple(SUBJECT_2018.values())
+"""Headings of the subject's codes, whose spelling varies."""
 LICENCE_DATES_2015 = ("许可决定日期", "许可截止期", "数据更新时间戳")
 CASES = (
     (

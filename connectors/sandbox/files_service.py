@@ -6,7 +6,6 @@ A folder misbehaves by what is put into it at once: ``truncated``, ``half_empty`
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,8 +22,6 @@ from connectors.sandbox.world import FIRST_DAY, World
 
 FOOTNOTES = ("表格说明：以上数据由各业务处室报送。", "注：带*为必填项。", "填表人：          审核人：")
 DONE = ".done"
-SETTLED_S = 1_767_225_600
-"""Modification time of every file (2026-01-01): long unchanged, so that nobody waits for it to settle."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,6 @@ def _place(folder: Path, name: str, content: bytes) -> None:
     """Under a name nobody looks at first, then renamed; a mark beside it says that it is whole."""
     growing = folder / f".{name}.part"
     growing.write_bytes(content)
-    os.utime(growing, (SETTLED_S, SETTLED_S))
     growing.rename(folder / name)
     (folder / f"{name}{DONE}").touch()
 
