@@ -11,7 +11,7 @@ from connectors.registry import sources
 from connectors.spec import SourceSpec
 from gateway import pipeline
 from gateway.access.context import Context
-from gateway.access.errors import NotFound, NotYours
+from gateway.access.errors import Invalid, NotFound, NotYours
 
 MAX_NAME_LENGTH = 255
 
@@ -50,6 +50,7 @@ def deliver_upload(context: Context, upload: Upload) -> Delivered:
     """Keep the bytes, land them, and give the receipt.
 
     Raises:
+        Invalid: there is not one byte.
         NotFound: no such source.
         NotYours: the source belongs to another agency than the caller.
         Undecodable, SourceChanged, ExpectationFailed: nothing was landed; the bytes are kept.
@@ -57,6 +58,8 @@ def deliver_upload(context: Context, upload: Upload) -> Delivered:
     spec = own_source(context, upload.source)
     name = upload.name[:MAX_NAME_LENGTH] or "upload"
     part = context.vault.keep(name, upload.media_type, upload.chunks)
+    if part.size == 0:
+        raise Invalid("请求正文为空，没有可报送的内容。", "The body is empty; there is nothing to deliver.")
     delivery = Delivery(
         source=spec.source,
         parts=(part,),

@@ -51,6 +51,8 @@ def create_app(
         OPENAPI_JSON_PATH="openapi.json",
         PROPAGATE_EXCEPTIONS=False,
     )
+    # Two slashes are another address, not a spelling of one.
+    app.url_map.merge_slashes = False
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it; the base class does not
     store = open_home(settings)
     callers.install(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, jsonify
-from flask_smorest import Blueprint
 
 from certs.authority import open_authority
 from certs.verify import serial_text
 from gateway.access import certificates
+from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
 from gateway.api.shapes import CertificateRequest
 from gateway.certificates_publish import pki_files

@@ -8,13 +8,13 @@ from typing import IO, Any
 from urllib.parse import unquote
 
 from flask import Response, jsonify, request
-from flask_smorest import Blueprint
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.http import parse_options_header
 
 from gateway.access import deliveries
 from gateway.access.errors import Invalid
 from gateway.access.uploads import Upload, deliver_upload, own_source
+from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
 from gateway.api.shapes import Correction, DeliveryQuery, Reason, Receipt, RejectionQuery
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
-from flask import Blueprint, Response, jsonify, request, send_file
+from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
@@ -89,8 +88,10 @@ def ready() -> Response:
 
 def _file(path: Path, media_type: str, max_age: int) -> Response:
     try:
-        answer = send_file(os.fspath(path.absolute()), mimetype=media_type.split(";")[0], max_age=max_age)
-    except FileNotFoundError as error:
+        answer = Response(path.read_bytes(), content_type=media_type)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise NotFound from error
-    answer.headers["Content-Type"] = media_type
+    answer.cache_control.max_age = max_age
+    answer.add_etag()
+    answer.make_conditional(request)
     return answer

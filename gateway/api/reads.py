@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from flask import Response, request
-from flask_smorest import Blueprint
 
 from gateway.access.projection import line
 from gateway.access.reads import Page, checked_type, read_entity, read_feed, read_records
+from gateway.api.blueprint import Blueprint
 from gateway.api.callers import PURPOSE_HEADER, context
 from gateway.api.shapes import EntityQuery, FeedQuery, RecordQuery
 from gateway.store import reading

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from flask import Response, jsonify
-from flask_smorest import Blueprint
 
 from connectors.registry import sources
 from connectors.spec import SourceSpec
 from gateway.access import applications, challenges, grants
 from gateway.access.context import Context
 from gateway.access.errors import NotFound
+from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
 from gateway.api.reads import purpose
 from gateway.api.shapes import ApplicationShape, ChallengeShape, Decision, Reason, wish_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -26,11 +26,25 @@ MAX_ENVELOPE_BYTES = 64 * 1024 * 1024
 class Explanation(Protocol):
     """What an error comes to: the part of a problem document that a fault tells too."""
 
-    status: int
-    code: str
-    zh: str
-    en: str
-    details: Mapping[str, object]
+    @property
+    def status(self) -> int:
+        """HTTP status: whose fault it was."""
+        ...
+
+    @property
+    def code(self) -> str:
+        """Stable code."""
+        ...
+
+    @property
+    def zh(self) -> str:
+        """One sentence in 简体中文."""
+        ...
+
+    @property
+    def en(self) -> str:
+        """The same in English."""
+        ...
 
 
 def soap_blueprint(
