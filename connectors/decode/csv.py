@@ -60,7 +60,8 @@ def decode_text(where: str, data: bytes, encoding: str) -> str:
             declared=encoding,
         )
     try:
-        return data.decode(encoding)
+        # Not the codec utf-8-sig: it counts the offset of a wrong byte from behind the mark.
+        return data.decode(encoding.removesuffix("-sig")).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         found = data[error.start : error.start + 4].hex(" ")

@@ -31,7 +31,8 @@ def _without_blank_lines(table: Table) -> Table:
     if not blank.any():
         return table
     kept = table.frame.filter(~blank)
-    last = kept[LINE][-1] if kept.height else 0
+    # Spreadsheets trail formatted lines without a cell; in an answer even the last empty record was meant.
+    last = (kept[LINE][-1] if kept.height else 0) if table.whole else table.frame.height + 1
     between = [line for line in table.frame.filter(blank)[LINE] if line < last]
     if not between:
         return replace(table, frame=kept)

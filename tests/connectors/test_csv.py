@@ -1,0 +1,139 @@
+"""CSV as agencies send it: encodings, quotation marks, ragged lines, notes."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import Undecodable
+from tests.connectors.support import COMPLAINTS, make_spec, mapped, read, rows
+
+SPEC = make_spec()
+GB = make_spec(COMPLAINTS, ("formats: [csv]", "formats: [csv], encoding: gb18030"))
+HEAD = "编号,类型,被投诉企业,日期\n"
+
+
+def test_cells_stay_exactly_as_sent() -> None:
+    sheet = read(SPEC, (HEAD + '007, 投诉 ,"甲 ""乙""",45017\n+1,=1+1,,\n').encode())
+
+    assert rows(sheet) == [(2, "007", " 投诉 ", '甲 "乙"', "45017"), (3, "+1", "=1+1", None, None)]
+    assert sheet.frame["_row"].to_list() == [1, 2]
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_heading() -> None:
+    assert rows(read(SPEC, b"\xef\xbb\xbf" + (HEAD + "1,投诉,甲,20240101\r\n").encode())) == [
+        (2, "1", "投诉", "甲", "20240101")
+    ]
+
+
+def test_gb18030_holds_what_gbk_does_not() -> None:
+    name = "㙍芃（上海）𠮷\ue7d9公司"
+
+    assert rows(read(GB, (HEAD + f"1,投诉,{name},2024-1-1\n").encode("gb18030"))) == [
+        (2, "1", "投诉", name, "2024-1-1")
+    ]
+
+
+def test_a_wrong_byte_is_named_with_its_offset_and_line() -> None:
+    data = (HEAD + "1,投诉,").encode() + b"\xff\xfe" + b",2024\n"
+
+    with pytest.raises(Undecodable) as found:
+        read(SPEC, data, "五月.csv")
+
+    assert found.value.en == (
+        "agency/source 五月.csv: declared as utf-8-sig, but byte 46 (line 2, ff fe 2c 32) is not. "
+        "The bytes are kept; correct them and deliver again."
+    )
+    assert (found.value.details["offset"], found.value.details["line"]) == (46, 2)
+
+
+def test_gbk_bytes_where_utf8_is_declared_are_refused() -> None:
+    with pytest.raises(Undecodable, match="declared as utf-8-sig, but byte 0"):
+        read(SPEC, HEAD.encode("gb18030"))
+
+
+@pytest.mark.parametrize("prefix", [b"", b"\xef\xbb\xbf"])
+def test_utf8_bytes_where_gb18030_is_declared_are_refused_although_they_decode(prefix: bytes) -> None:
+    with pytest.raises(Undecodable, match="declared as gb18030"):
+        read(GB, prefix + (HEAD + "12,投诉,甲乙,2024\n").encode())
+
+
+@pytest.mark.parametrize("data", [b"%PDF-1.7\n\x00\x01", b"\x89PNG\r\n\x1a\n\x00\x00"])
+def test_a_file_that_is_no_text_is_refused(data: bytes) -> None:
+    with pytest.raises(Undecodable, match="binary, not text"):
+        read(SPEC, data)
+
+
+def test_ragged_lines_are_faulted_by_number_and_the_others_go_on() -> None:
+    found = mapped(SPEC, (HEAD + "1,投诉,甲,20240101\n2,投诉,甲,乙,20240101\n3,投诉\n4,举报,乙,20240102\n").encode())
+
+    assert [(fault["_row"], fault["rule"], fault["value"]) for fault in found.faults.to_dicts()] == [
+        (2, "row.ragged", "5"),
+        (3, "row.ragged", "2"),
+    ]
+    assert found.faults["en"][0] == (
+        "file line 3 has 5 cells, not as many as the heading, so its columns may have shifted; "
+        "check its commas and quotation marks and deliver it again"
+    )
+    assert found.frame["complaint_no"].to_list() == ["1", "2", "3", "4"]
+
+
+def test_one_short_and_one_long_line_do_not_cancel_out() -> None:
+    found = mapped(SPEC, (HEAD + "1,投诉,甲\n2,投诉,甲,乙,20240101\n").encode())
+
+    assert found.faults["_row"].to_list() == [1, 2]
+
+
+def test_line_breaks_inside_cells_do_not_shift_the_line_numbers() -> None:
+    sheet = read(SPEC, (HEAD + '1,投诉,"甲\n乙\n丙",1\n2,举报,丁,2\n').encode())
+
+    assert rows(sheet) == [(2, "1", "投诉", "甲\n乙\n丙", "1"), (5, "2", "举报", "丁", "2")]
+
+
+def test_a_quotation_mark_that_never_closes_is_refused_with_its_line() -> None:
+    with pytest.raises(Undecodable, match=r"line \d+ is not CSV|not CSV"):
+        read(SPEC, (HEAD + '1,投诉,"甲,1\n' + "2,举报,丁,2\n" * 100).encode())
+
+
+def test_a_title_above_and_notes_below_are_no_records() -> None:
+    spec = make_spec(COMPLAINTS, ("formats: [csv]", 'formats: [csv], footer: ["表格说明", "注[:：]"]'))
+
+    sheet = read(spec, ("2024年投诉汇总,,,\n" + HEAD + "1,投诉,甲,1\n,,,\n2,投诉,注：乙,2\n注：以上属实,,,\n").encode())
+
+    assert rows(sheet) == [(3, "1", "投诉", "甲", "1"), (5, "2", "投诉", "注：乙", "2")]
+    assert [(finding.rule, finding.count, finding.example) for finding in sheet.findings] == [
+        ("row.blank", 1, None),
+        ("row.note", 1, "注：以上属实"),
+    ]
+
+
+def test_two_columns_of_one_name_are_told_apart() -> None:
+    sheet = read(SPEC, "编号,类型,被投诉企业,日期,备注,备注\n1,投诉,甲,1,x,y\n".encode())
+
+    assert sheet.frame.select("备注", "备注 (2)").rows() == [("x", "y")]
+
+
+def test_a_file_of_headings_alone_has_no_rows() -> None:
+    found = mapped(SPEC, HEAD.encode())
+
+    assert (found.frame.height, found.form) == (0, "only")
+
+
+CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6) | st.sampled_from(
+    ['a"b', "x,y", "一\n二", ""]
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(CELL, CELL, CELL, CELL).filter(any), min_size=1, max_size=6))
+def test_what_a_csv_writer_wrote_is_read_back_cell_for_cell(table: list[tuple[str, ...]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([HEAD.strip().split(","), *table])
+
+    sheet = read(SPEC, text.getvalue().encode())
+
+    assert [row[1:] for row in rows(sheet)] == [tuple(cell or None for cell in row) for row in table]
