@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 from flask import Blueprint, Response, request
 from lxml import etree
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
 from gateway.access.context import Context
 from gateway.access.errors import Invalid
@@ -67,7 +67,7 @@ def soap_blueprint(
     def file(name: str) -> Response:
         known = {contract.WSDL, contract.XSD}
         if name not in known:
-            return Response(status=404)
+            raise NotFound
         address = request.base_url.removesuffix(f"/{name}")
         return Response(contract.document(name, address), mimetype="text/xml")
 
