@@ -14,8 +14,9 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 
 from connectors.registry import sources
 from connectors.spec import SourceSpec
-from dags.common import AGENCY_TIME, START, dag_id, pool_name, record_asset
+from dags.common import AGENCY_TIME, START, record_asset
 from dags.failures import failing_for_good, note_failed_run
+from gateway.dag_names import dag_id, pool_name
 
 
 def exchange(spec: SourceSpec) -> DAG:

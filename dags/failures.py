@@ -35,6 +35,7 @@ def note_failed_run(context: dict[str, Any]) -> None:
     A DAG-level callback: a task that was killed never calls its own (apache/airflow#60858).
     """
     from gateway.clock import utc_now
+    from gateway.dag_names import source_of
     from gateway.exchange import note_failure
     from gateway.home import open_home
     from gateway.settings import Settings
@@ -42,6 +43,6 @@ def note_failed_run(context: dict[str, Any]) -> None:
     run = context["dag_run"]
     store = open_home(Settings.load())
     try:
-        note_failure(store, run.dag_id.replace("__", "/"), context.get("reason") or "failed", run.run_id, utc_now())
+        note_failure(store, source_of(run.dag_id), context.get("reason") or "failed", run.run_id, utc_now())
     finally:
         store.close()

@@ -6,6 +6,7 @@ Not ``airflow standalone``: it leaves most of its children behind when it is tol
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import os
 import secrets
@@ -21,7 +22,6 @@ from typing import IO, Any
 
 import httpx
 
-import dags
 from connectors.errors import Unavailable
 from gateway.server.process import environment
 from gateway.settings import Settings
@@ -152,7 +152,7 @@ class Airflow:
         passwords.write_text(json.dumps({_USER: self.password}), "utf-8")
         return environment(self.settings) | {
             "AIRFLOW_HOME": str(self.home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(Path(dags.__file__).parent),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(_dags_folder()),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": str(self.parallelism),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
@@ -223,6 +223,14 @@ class Airflow:
                 status=answer.status_code,
             )
         return answer.json()
+
+
+def _dags_folder() -> Path:
+    """Where the DAG files are installed. Looked up, not imported: ``dags`` imports us."""
+    found = importlib.util.find_spec("dags")
+    if found is None or found.origin is None:
+        raise Unavailable("没有安装 dags 包", "the package `dags` is not installed")
+    return Path(found.origin).parent
 
 
 def _free_port() -> int:

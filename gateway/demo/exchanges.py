@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.registry import sources
-from dags.common import dag_id, pool_name
+from gateway.dag_names import dag_id, pool_name
 from gateway.demo.airflow import Airflow
 
 _COUNTS = ("received", "accepted", "rejected", "unresolved", "new", "changed", "unchanged", "withdrawn")

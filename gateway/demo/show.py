@@ -30,6 +30,7 @@ _HEADINGS = {
 }
 
 
+_SHOWN = 5
 _TELLING = (
     "name",
     "document_no",
@@ -120,13 +121,12 @@ class Show:
             table.add_row(str(refusal["status"]), refusal["code"], Text(f"{refusal['zh']}\n{refusal['en']}"))
         self._console.print(table)
 
-    def feed(self, record_type: str, pages: Sequence[Sequence[Mapping[str, Any]]]) -> None:
-        """Two pages of a feed, the second read from the cursor of the first."""
-        table = Table(
-            "位置 seq", "操作 op", "版本 version", "主体 entity", "来源 source", title=f"变更流 feed {record_type}"
-        )
-        for page in pages:
-            for line in page:
+    def feed(self, record_type: str, lines: Sequence[Mapping[str, Any]]) -> None:
+        """A feed read to its end: the first few versions and the last few."""
+        title = f"变更流 feed {record_type}: {len(lines)} 个版本 versions"
+        table = Table("位置 seq", "操作 op", "版本 version", "主体 entity", "来源 source", title=title)
+        for part in (lines[:_SHOWN], lines[-_SHOWN:]):
+            for line in part:
                 entity = line["uscc"] or "未关联 unresolved"
                 table.add_row(str(line["seq"]), line["op"], str(line["version"]), entity, line["source"])
             table.add_section()

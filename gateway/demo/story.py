@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from connectors.registry import sources
-from dags.common import dag_id
 from gateway.audit.verify import VerifyReport, verify
 from gateway.certificates import revoke
 from gateway.certificates_publish import pki_files
 from gateway.clock import utc_now
+from gateway.dag_names import dag_id
 from gateway.demo.airflow import Airflow
 from gateway.demo.consumer import Consumer
 from gateway.demo.exchanges import Exchange, run_all
@@ -28,8 +28,8 @@ from gateway.settings import Settings
 from gateway.store import Store
 
 FEED_TYPE = "product_sampling"
-"""The feed that is read: its second page holds links of records that had waited for their entity."""
-_PAGE = 5
+"""The feed that is read: samples carry no code, so they first land unresolved and are linked as new versions."""
+_PAGE = 50
 
 
 @dataclass
@@ -83,11 +83,11 @@ def tell(stage: Stage, show: Show) -> dict[str, Any]:
     show.picture(picture)
     refusals = [_refused_for_want_of_grant(stage), _refused_for_revocation(stage, utc_now())]
     show.refusals(refusals)
-    pages = _two_pages(stage.consumer)
-    show.feed(FEED_TYPE, pages)
+    lines = _whole_feed(stage.consumer)
+    show.feed(FEED_TYPE, lines)
     report = verify(stage.store)
     show.audit(report, stage.settings)
-    return _summary(stage, exchanges, picture, refusals, pages, report, time.monotonic() - begun)
+    return _summary(stage, exchanges, picture, refusals, lines, report, time.monotonic() - begun)
 
 
 def _refused_for_want_of_grant(stage: Stage) -> dict[str, Any]:
@@ -105,10 +105,15 @@ def _refused_for_revocation(stage: Stage, now: datetime) -> dict[str, Any]:
         return other.refusal(f"/v1/entities/{stage.sandbox.showcase_uscc}")
 
 
-def _two_pages(consumer: Consumer) -> list[list[dict[str, Any]]]:
-    first, cursor = consumer.feed(FEED_TYPE, 0, _PAGE)
-    second, _ = consumer.feed(FEED_TYPE, cursor, _PAGE)
-    return [first, second]
+def _whole_feed(consumer: Consumer) -> list[dict[str, Any]]:
+    """Every version, page by page, each page from the cursor that the one before gave."""
+    lines: list[dict[str, Any]] = []
+    cursor = 0
+    while True:
+        page, cursor = consumer.feed(FEED_TYPE, cursor, _PAGE)
+        if not page:
+            return lines
+        lines += page
 
 
 def _summary(
@@ -116,7 +121,7 @@ def _summary(
     exchanges: list[Exchange],
     picture: dict[str, Any],
     refusals: list[dict[str, Any]],
-    pages: list[list[dict[str, Any]]],
+    lines: list[dict[str, Any]],
     report: VerifyReport,
     seconds: float,
 ) -> dict[str, Any]:
@@ -129,7 +134,7 @@ def _summary(
         "sources": {e.source: {"state": e.state, "seconds": round(e.seconds, 1), **e.counts} for e in exchanges},
         "entity": {"uscc": picture["uscc"], "name": picture["name"], "agencies": agencies},
         "refusals": [{"status": refusal["status"], "code": refusal["code"]} for refusal in refusals],
-        "feed": {"record_type": FEED_TYPE, "positions": [line["seq"] for page in pages for line in page]},
+        "feed": {"record_type": FEED_TYPE, "positions": [line["seq"] for line in lines]},
         "audit": {"ok": report.ok, "entries": report.entries, "versions": report.checked_versions},
         "seconds": round(seconds, 1),
     }
