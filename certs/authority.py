@@ -153,16 +153,28 @@ def open_authority(home: Path, passphrase: bytes | None = None) -> Authority:
         KeyUnusable: its key cannot be used.
     """
     files = Files(home)
+    issuing, root = read_authority(home), _read_certificate(files.root)
+    return Authority(issuing, load_key(files.issuing_key, passphrase), root)
+
+
+def read_authority(home: Path) -> x509.Certificate:
+    """The certificate of the issuing authority, for those who need no key.
+
+    Raises:
+        AuthorityMissing: there is none at ``home``.
+    """
+    return _read_certificate(Files(home).issuing)
+
+
+def _read_certificate(path: Path) -> x509.Certificate:
     try:
-        root = x509.load_pem_x509_certificate(files.root.read_bytes())
-        issuing = x509.load_pem_x509_certificate(files.issuing.read_bytes())
+        return x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
         raise AuthorityMissing(
-            f"{home} 没有可用的证书机构：{error}；请先执行 xinqiao init。",
-            f"no usable authority at {home}: {error}; run xinqiao init first",
-            path=str(home),
+            f"{path.parent} 没有可用的证书机构：{error}；请先执行 xinqiao init。",
+            f"no usable authority at {path.parent}: {error}; run xinqiao init first",
+            path=str(path),
         ) from error
-    return Authority(issuing, load_key(files.issuing_key, passphrase), root)
 
 
 def issue(

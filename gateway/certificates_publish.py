@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, insert, select, update
 
 from certs import ocsp
-from certs.authority import Authority, Files, create, open_authority
+from certs.authority import Authority, Files, create, open_authority, read_authority
+from certs.errors import KeyUnusable
 from certs.keys import save_key, write_whole
 from certs.revocation import CrlEntry, Standing, Status, build_crl
 from certs.verify import serial_text
 from gateway.certificates import GOOD, RegistrySource, issue_server_certificate, key_id
+from gateway.certificates_files import pki_files
 from gateway.certificates_tables import certificates, revocation_lists
 from gateway.clock import instant, parse_instant
-from gateway.settings import Settings
 from gateway.store import Store
+
+log = structlog.get_logger(__name__)
 
 CRL_LIFETIME = timedelta(days=7)
 # RFC 5280, 3.3: an entry stays until it was on one list made after the certificate ended.
@@ -26,10 +30,20 @@ KEPT_AFTER_END = CRL_LIFETIME
 
 DEFAULT_HOSTS = ("127.0.0.1", "localhost")
 
-
-def pki_files(settings: Settings) -> Files:
-    """Where the certificate files of an installation lie."""
-    return Files(settings.home / "pki")
+__all__ = [
+    "CRL_LIFETIME",
+    "DEFAULT_HOSTS",
+    "crl_is_due",
+    "current_crl",
+    "latest_crl",
+    "next_crl",
+    "ocsp_answer",
+    "pki_files",
+    "prepare",
+    "publish_crl",
+    "renew_gateway",
+    "write_crl",
+]
 
 
 def prepare(
@@ -102,15 +116,39 @@ def next_crl(conn: Connection, authority: Authority, now: datetime) -> x509.Cert
     return crl
 
 
-def latest_crl(conn: Connection, authority: Authority) -> bytes | None:
+def latest_crl(conn: Connection, authority: Authority | x509.Certificate) -> bytes | None:
     """The newest list of the authority, DER (application/pkix-crl, RFC 5280, 4.2.1.13); None before the first."""
-    issuer = key_id(authority.certificate)
+    issuer = _key_id(authority)
     return conn.scalar(select(revocation_lists.c.der).where(revocation_lists.c.issuer_key_id == issuer))
 
 
-def crl_is_due(conn: Connection, authority: Authority, now: datetime) -> bool:
+def current_crl(store: Store, now: datetime, passphrase: bytes | None = None) -> bytes:
+    """The list to hand out now, DER: the newest, or the next one if that is due.
+
+    The key is opened only when a list is made. A key that cannot be opened here keeps the newest
+    list in use, which says itself until when it counts; the warning is for who holds the passphrase.
+
+    Raises:
+        certs.errors.AuthorityMissing, certs.errors.KeyUnusable: there is no list yet and none can be made.
+    """
+    issuer = read_authority(pki_files(store.settings).home)
+    with store.read() as conn:
+        newest, due = latest_crl(conn, issuer), crl_is_due(conn, issuer, now)
+    if newest is not None and not due:
+        return newest
+    try:
+        authority = open_authority(pki_files(store.settings).home, passphrase)
+    except KeyUnusable as error:
+        if newest is None:
+            raise
+        log.warning("revocation list is due, the key to sign it is not usable here", error=error.en)
+        return newest
+    return publish_crl(store, authority, now).public_bytes(Encoding.DER)
+
+
+def crl_is_due(conn: Connection, authority: Authority | x509.Certificate, now: datetime) -> bool:
     """Whether half of the newest list's time is over, so that a new one should be published."""
-    issuer = key_id(authority.certificate)
+    issuer = _key_id(authority)
     ends = conn.scalar(select(revocation_lists.c.next_update).where(revocation_lists.c.issuer_key_id == issuer))
     return ends is None or parse_instant(ends) - now < CRL_LIFETIME / 2
 
@@ -129,6 +167,10 @@ def ocsp_answer(conn: Connection, authority: Authority, request: bytes, now: dat
         return found[1] if found else Standing(Status.UNKNOWN)
 
     return ocsp.respond(request, authority.certificate, authority.key, standing, now.replace(microsecond=0))
+
+
+def _key_id(authority: Authority | x509.Certificate) -> str:
+    return key_id(authority.certificate if isinstance(authority, Authority) else authority)
 
 
 def _entries(conn: Connection, issuer_key_id: str, now: datetime) -> list[CrlEntry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from gateway.server.run import GATEWAY_APP, load_factory, report_ready, serve
+from gateway.server.run import GATEWAY_APP, factory_at, report_ready, serve
 from gateway.settings import Settings
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--ready-fd", type=int, help="pipe on which the address is reported")
     options = parser.parse_args()
     ready = partial(report_ready, options.ready_fd) if options.ready_fd is not None else print
-    serve(Settings.load(), load_factory(options.app), ready)
+    serve(Settings.load(), factory_at(options.app), ready)
 
 
 if __name__ == "__main__":

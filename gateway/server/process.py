@@ -18,7 +18,7 @@ from typing import IO, Self
 import httpx
 
 from connectors.errors import Unavailable
-from gateway.certificates_publish import pki_files
+from gateway.certificates_files import pki_files
 from gateway.client import client
 from gateway.server.run import GATEWAY_APP
 from gateway.settings import Settings

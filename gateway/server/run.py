@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from gunicorn.app.base import BaseApplication
 
-from gateway.certificates_publish import pki_files
+from gateway.certificates_files import pki_files
 from gateway.server.limits import end_oversized, limit_body
 from gateway.server.tls import ReloadingContext
 from gateway.settings import Settings
@@ -58,17 +58,22 @@ def serve(settings: Settings, app_factory: AppFactory, ready: Callable[[str], No
 
 def run_foreground(settings: Settings) -> None:
     """Serve the gateway itself in this process, for ``xinqiao serve``; the address is printed when it is bound."""
-    serve(settings, load_factory(GATEWAY_APP), ready=lambda url: print(url, flush=True))  # noqa: T201 - the answer
+    serve(settings, factory_at(GATEWAY_APP), ready=lambda url: print(url, flush=True))  # noqa: T201 - the answer
 
 
-def load_factory(path: str) -> AppFactory:
-    """The factory at ``module:function``.
+def factory_at(path: str) -> AppFactory:
+    """The factory at ``module:function``, imported when it is called, which is in the worker.
 
-    By name, because the API imports this package for ``peer_chain`` and not the other way round.
+    The process that forks the workers must not have other threads, and importing Polars starts
+    some. Nor does this package import the API, which imports it for ``peer_chain``.
     """
     module, _, name = path.partition(":")
-    factory: AppFactory = getattr(importlib.import_module(module), name)
-    return factory
+
+    def make(settings: Settings) -> WSGIApplication:
+        factory: AppFactory = getattr(importlib.import_module(module), name)
+        return factory(settings)
+
+    return make
 
 
 def _options(settings: Settings, ready: Callable[[str], None]) -> dict[str, object]:

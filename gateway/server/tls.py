@@ -17,6 +17,24 @@ log = structlog.get_logger(__name__)
 # Looking at three files costs microseconds, but not for each of hundreds of handshakes a second.
 LOOK_EVERY_SECONDS = 0.5
 
+# A peer that goes silent holds a thread for at most so long; gunicorn itself would wait for ever.
+HANDSHAKE_SECONDS = 10.0
+SILENCE_SECONDS = 60.0
+
+
+class PatientSocket(ssl.SSLSocket):
+    """A TLS connection on which "blocking" means blocking for a while."""
+
+    def setblocking(self, flag: bool, /) -> None:
+        """Blocking, but ``TimeoutError`` when the peer neither sends nor takes anything for ``SILENCE_SECONDS``."""
+        self.settimeout(SILENCE_SECONDS if flag else 0.0)
+
+    def do_handshake(self, block: bool = False) -> None:
+        """As every connection does it, with a limit on the whole of it."""
+        self.settimeout(HANDSHAKE_SECONDS)
+        super().do_handshake(block)
+        self.setblocking(True)
+
 
 def build_context(files: Files) -> ssl.SSLContext:
     """Make the context: TLS 1.2 or newer, a client certificate asked for and, if given, checked against the trust file.
@@ -28,6 +46,7 @@ def build_context(files: Files) -> ssl.SSLContext:
         OSError: a file is missing; ``ssl.SSLError`` when key and certificate do not fit.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = PatientSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # RFC 9325, 4.2.1: for TLS 1.2 only forward-secret, authenticated encryption; TLS 1.3 has its own list.
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")

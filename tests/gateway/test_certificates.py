@@ -33,6 +33,7 @@ from gateway.certificates import (
 )
 from gateway.certificates_publish import (
     crl_is_due,
+    current_crl,
     latest_crl,
     next_crl,
     ocsp_answer,
@@ -263,6 +264,21 @@ def test_a_new_list_is_due_when_half_its_time_is_over(store: Store, authority: A
         due = [crl_is_due(conn, authority, now + timedelta(days=days)) for days in (0, 3, 4, 30)]
 
     assert due == [False, False, True, True]
+
+
+def test_who_asks_for_the_list_gets_the_next_one_when_it_is_due(store: Store, now: datetime) -> None:
+    days = [0, 1, 4, 5]
+
+    lists = [x509.load_der_x509_crl(current_crl(store, now + timedelta(days=day))) for day in days]
+
+    assert [crl.last_update_utc for crl in lists] == [now, now, now + timedelta(days=4), now + timedelta(days=4)]
+
+
+def test_a_due_list_whose_key_is_not_at_hand_stays_in_use(store: Store, now: datetime) -> None:
+    newest = current_crl(store, now)
+    pki_files(store.settings).issuing_key.unlink()
+
+    assert current_crl(store, now + timedelta(days=5)) == newest
 
 
 @pytest.mark.parametrize("act", ["none", "suspend", "revoke", "strange"])

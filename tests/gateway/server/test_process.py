@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from connectors.errors import Unavailable
 from gateway.certificates_publish import pki_files
 from gateway.client import client
-from gateway.server import start
+from gateway.server import ServerProcess, start
 from tests.gateway.server.conftest import APP, Installation
 
 pytestmark = pytest.mark.serial
@@ -25,6 +26,13 @@ def test_a_started_server_answers_at_once_on_a_port_of_its_own_choice(installati
     assert status == 200
     assert (httpx.URL(server.url).scheme, httpx.URL(server.url).host) == ("https", "127.0.0.1")
     assert httpx.URL(server.url).port not in (0, None)
+
+
+def test_the_process_that_forks_the_workers_has_one_thread(server: ServerProcess) -> None:
+    # A lock that another thread held at the fork would stay locked in the worker for ever.
+    threads = list(Path(f"/proc/{server.process.pid}/task").iterdir())
+
+    assert len(threads) == 1
 
 
 def test_a_stopped_server_is_gone_and_may_be_stopped_again(installation: Installation) -> None:

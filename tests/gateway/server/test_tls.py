@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from certs.authority import Files, create, issue_server, open_authority
 from certs.keys import make_key, save_key, write_whole
+from gateway.client import client_context
 from gateway.clock import utc_now
 from gateway.server import tls
 from gateway.server.tls import ReloadingContext, build_context
@@ -84,3 +87,30 @@ def test_the_context_needs_tls_1_2_and_asks_for_a_certificate(files: Files) -> N
         ssl.CERT_OPTIONAL,
         0,
     )
+
+
+def test_a_peer_that_goes_silent_in_the_handshake_does_not_hold_a_thread(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", 0.2)
+    ours, theirs = socket.socketpair()
+
+    with theirs, ours:
+        theirs.sendall(b"\x16\x03\x01")  # the beginning of a ClientHello, and no more
+        with pytest.raises(TimeoutError):
+            build_context(files).wrap_socket(ours, server_side=True)
+
+
+def test_a_peer_that_goes_silent_later_does_not_hold_a_thread_either(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "SILENCE_SECONDS", 0.2)
+    ours, theirs = socket.socketpair()
+
+    with ThreadPoolExecutor(1) as pool, theirs, ours:
+        client = pool.submit(client_context(files.root).wrap_socket, theirs, server_hostname="127.0.0.1")
+        server = build_context(files).wrap_socket(ours, server_side=True)
+        with server, client.result(timeout=10):
+            server.setblocking(True)  # as gunicorn does before each request
+            with pytest.raises(TimeoutError):
+                server.recv(1)
