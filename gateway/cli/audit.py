@@ -37,12 +37,9 @@ _COLUMNS = (
     ("purpose", "用途 purpose"),
 )
 
-_vkey = click.option(
-    "--vkey",
-    "vkey_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="公钥文件 / public key file",
-)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+_vkey = click.option("--vkey", "vkey_file", type=_FILE, help="公钥文件 / the log's public key")
 
 
 @click.group("audit")
@@ -53,7 +50,7 @@ def audit() -> None:
 @audit.command("verify")
 @click.option(
     "--against",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=_FILE,
     help="先前保存的检查点 / a checkpoint kept from earlier; the log must begin with it",
 )
 @_vkey
@@ -74,15 +71,16 @@ def verify(settings: Settings, against: Path | None, vkey_file: Path | None, as_
 
 
 @audit.command("verify-receipt")
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @_vkey
 @json_option
 @click.pass_obj
-def verify_receipt_file(settings: Settings, file: click.utils.LazyFile, vkey_file: Path | None, as_json: bool) -> None:
+def verify_receipt_file(settings: Settings, file: Path, vkey_file: Path | None, as_json: bool) -> None:
     """Verify the receipt in FILE offline, with nothing but the log's public key. 离线校验回执。"""
     verifier = _read_vkey(vkey_file or vkey_path(settings))
     try:
-        receipt = json.loads(file.read())
+        with click.open_file(str(file), encoding="utf-8") as opened:
+            receipt = json.load(opened)
         if not isinstance(receipt, dict):
             raise ProofError("a receipt is a JSON object")
         proven = verify_receipt(receipt, verifier.text())

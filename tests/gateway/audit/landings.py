@@ -22,8 +22,8 @@ from gateway.store import Store
 from gateway.store.landing import hold_feed, land, landed_versions
 from schemas.canonical import canonical_json
 
-ADA = "91330100MA2ABCDE0X"
-BOB = "91330100MA2ABCDF93"
+ADA = "91330100MA2ABCDE0N"
+BOB = "91330100MA2ABCDF9K"
 SOURCE = "market_supervision/complaints"
 
 

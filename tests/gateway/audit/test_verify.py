@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, delete, insert, select, update
 
 from gateway.audit.keys import create_log_key, load_signer
 from gateway.audit.log import append, seal
@@ -132,10 +132,8 @@ def test_an_entry_slipped_in_is_named(lived_in: Store, now: datetime) -> None:
     assert found(report) == [(6, "entry 6", "the entry has a place that no checkpoint covers")]
 
 
-@pytest.mark.parametrize("table", [subjects, ranges])
-def test_a_read_hidden_from_who_read_is_named(lived_in: Store, table: type) -> None:
-    hidden = {subjects: 5, ranges: 1}[table]
-
+@pytest.mark.parametrize(("table", "hidden"), [(subjects, 5), (ranges, 1)])
+def test_a_read_hidden_from_who_read_is_named(lived_in: Store, table: Table, hidden: int) -> None:
     report = alter(lived_in, lambda conn: conn.execute(delete(table)))
 
     assert found(report)[0][0] == hidden
