@@ -66,11 +66,14 @@ def _shares(judged: Judged, spec: SourceSpec, contract: Contract) -> list[tuple[
     shares = [("accepted", "合格行比例", expect.accepted, judged.accepted_rows / judged.received)]
     uscc = contract.subject.uscc
     if uscc in frame.columns:
-        sent = frame.filter(pl.col(uscc).is_not_null()).height
-        bad = judged.faults.filter(pl.col("field") == uscc)["_row"].n_unique()
-        shares.append(("valid_uscc", "统一社会信用代码有效率", expect.valid_uscc, (sent - bad) / sent if sent else 1.0))
+        sent = frame.filter(pl.col(uscc).is_not_null()).select("_row")
+        # A row that carries no code has no bad one, though the record type may ask for it.
+        faulted = judged.faults.filter(pl.col("field") == uscc).select("_row").unique()
+        bad = sent.join(faulted, on="_row", how="semi").height
+        valid = (sent.height - bad) / sent.height if sent.height else 1.0
+        shares.append(("valid_uscc", "统一社会信用代码有效率", expect.valid_uscc, valid))
     for field, least in expect.filled.items():
-        filled = frame[field].is_not_null().sum() if field in frame.columns else 0
+        filled = frame.filter(pl.col(field).is_not_null()).height if field in frame.columns else 0
         shares.append((f"filled.{field}", f"“{field}”填写率", least, filled / judged.received))
     return shares
 

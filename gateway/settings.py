@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Settings:
         return self.database_url or f"sqlite:///{self.home / 'xinqiao.db'}"
 
 
-def _typed(name: str, value: object, default: object) -> object:
+def _typed(name: str, value: object, default: object) -> Any:
     if not isinstance(default, int):
         return str(value)
     try:

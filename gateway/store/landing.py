@@ -8,12 +8,15 @@ consumer that remembers a number can never miss a row.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from sqlalchemy import (
     Column,
     Connection,
+    Insert,
     Integer,
+    Label,
     LargeBinary,
     Select,
     String,
@@ -138,22 +141,22 @@ def _delta_columns(record_type: str) -> list[Column[object]]:
     return [*_stage_columns(record_type), Column("version", Integer), Column("kind", String(10))]
 
 
-def _insert_delta(delta: Table, stage: Table, versions: Table, source: str, facets: list[str]) -> object:
+def _insert_delta(delta: Table, stage: Table, versions: Table, source: str, facets: list[str]) -> Insert:
     current = versions.alias("current")
     there = and_(current.c.record_key.is_not(None), current.c.op == "put")
     gone = stage.c.op == "withdraw"
 
     # A withdrawal repeats what is withdrawn: its consumer sees what it was, and the proof covers it.
-    def said(name: str) -> object:
+    def said(name: str) -> Label[Any]:
         return case((gone, current.c[name]), else_=stage.c[name]).label(name)
 
     kind = case((gone, "withdrawn"), (there, "changed"), else_="new")
-    rows: Select[tuple[object, ...]] = (
+    rows: Select[Any] = (
         select(
             stage.c.ord,
             stage.c.record_key,
             stage.c.op,
-            *(said(name) for name in ("uscc", "payload", "sealed", "content_hash", *facets)),  # type: ignore[arg-type]  # labels of mixed types
+            *(said(name) for name in ("uscc", "payload", "sealed", "content_hash", *facets)),
             (func.coalesce(current.c.version, 0) + 1).label("version"),
             kind.label("kind"),
         )

@@ -68,11 +68,16 @@ def records(
     versions = versions_table(record_type)
     query = (
         _select(versions)
-        .where(versions.c.uscc == uscc, *_standing(versions, as_of), *_region(versions, region_prefixes))
+        .where(
+            versions.c.uscc == uscc,
+            versions.c.op == "put",
+            *_standing(versions, as_of),
+            *_region(versions, region_prefixes),
+        )
         .order_by(versions.c.seq)
         .limit(limit)
     )
-    return [_version(record_type, row) for row in conn.execute(query) if row.op == "put"]
+    return [_version(record_type, row) for row in conn.execute(query)]
 
 
 def entity_picture(
@@ -110,7 +115,8 @@ def feed_page(
 
 def last_position(conn: Connection, record_type: str) -> int:
     """The newest position of a feed; 0 if nothing has landed."""
-    return conn.execute(select(positions.c.last_seq).where(positions.c.record_type == record_type)).scalar_one()
+    last_seq = select(positions.c.last_seq).where(positions.c.record_type == record_type)
+    return int(conn.execute(last_seq).scalar_one())
 
 
 def history(conn: Connection, record_type: str, record_key: str) -> list[Version]:

@@ -7,6 +7,7 @@ databases, ordered as text, and exactly what the audit log hashes.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import polars as pl
 from sqlalchemy import (
@@ -131,7 +132,7 @@ SYSTEM_COLUMNS = (
     "superseded_seq",
 )
 
-_FACET_TYPES: dict[pl.DataType, TypeEngine[object]] = {
+_FACET_TYPES: dict[pl.DataType, TypeEngine[Any]] = {
     pl.String(): Text(),
     pl.Date(): Date(),
     pl.Int64(): BigInteger(),

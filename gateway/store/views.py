@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Connection, Label, Table, Text, cast, func, inspect, select
+from sqlalchemy import Column, ColumnElement, Connection, Label, Table, Text, cast, func, inspect, select
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.sql.ddl import CreateView
 
@@ -48,5 +48,6 @@ def _field(conn: Connection, versions: Table, name: str) -> Label[Any]:
     payload: Column[Any] = versions.c.payload
     if conn.dialect.name == "postgresql":
         document = cast(func.convert_from(payload, "UTF8"), JSON)
-        return document[name].astext.label(name)
+        text: ColumnElement[Any] = document[name].astext
+        return text.label(name)
     return func.json_extract(cast(payload, Text), f'$."{name}"').label(name)
