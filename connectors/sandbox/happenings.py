@@ -71,6 +71,14 @@ def happenings(world: World, source: str, chosen: Callable[[World], Iterator[San
     return events
 
 
+def is_taken_off(event: Happening, day: int) -> bool:
+    """Whether an entry of a list has vanished from it by this day of the world: one old entry every day.
+
+    Nothing says why: a snapshot just no longer has it. The showcase stays.
+    """
+    return event.entity.number != 0 and event.serial % 5 == 2 and event.serial // 5 < day
+
+
 def _of_the_past(world: World, source: str, befallen: list[SandboxEntity]) -> list[Happening]:
     drawn: list[tuple[date, date, SandboxEntity]] = []
     for entity in befallen:

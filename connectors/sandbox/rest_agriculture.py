@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from connectors.sandbox import codes
 from connectors.sandbox.goods import PRODUCE
 from connectors.sandbox.happenings import CHINA, Happening, happenings
-from connectors.sandbox.world import SandboxEntity, World
+from connectors.sandbox.world import FIRST_DAY, SandboxEntity, World
 
 PROMISES = {
     "1": ("未使用禁用农药、兽药及其他化合物", "使用的常规农药、兽药残留不超标"),
@@ -37,7 +37,7 @@ def _certificate(event: Happening, today: date) -> dict[str, object]:
     produce = PRODUCE[event.serial % len(PRODUCE)]
     kind = "2" if rng.random() < 0.2 else "1"
     bases = rng.sample(OLD_BASES if rng.random() < 0.1 else BASES, rng.choice((1, 1, 2)))
-    void_on = event.noted_on + timedelta(days=rng.randrange(1, 20)) if rng.random() < 0.05 else None
+    void_on = _void_on(event)
     void = void_on is not None and void_on <= today
     changed_at = datetime.combine(void_on, time(17), CHINA) if void and void_on else event.noted_at
     return {
@@ -52,6 +52,13 @@ def _certificate(event: Happening, today: date) -> dict[str, object]:
         "zt_bz": "作废" if void else "有效",
         "gxsj": f"{changed_at:%Y-%m-%dT%H:%M:%S+08:00}",
     }
+
+
+def _void_on(event: Happening) -> date | None:
+    """Day the certificate was declared void, or None: a few in the past, then an old one every day."""
+    if event.noted_on <= FIRST_DAY and event.entity.number != 0 and event.serial % 12 == 5:
+        return FIRST_DAY + timedelta(days=event.serial // 12 + 1)
+    return event.noted_on + timedelta(days=9) if event.serial % 23 == 7 else None
 
 
 def certificate_no(event: Happening) -> str:

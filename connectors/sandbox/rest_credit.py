@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
-from connectors.sandbox.happenings import CHINA, Happening, happenings
+from connectors.sandbox.happenings import CHINA, Happening, happenings, is_taken_off
 from connectors.sandbox.world import World
 
 BASES = ("《市场监督管理严重违法失信名单管理办法》第五条", "《重大税收违法失信主体信息公布管理办法》第六条")
@@ -16,7 +16,8 @@ TOPICS = ("行政处罚信用修复", "严重失信主体名单移出", "异议�
 def blacklist(world: World) -> list[dict[str, object]]:
     """The list as it stands today: an entry whose publication has ended is gone."""
     events = happenings(world, "blacklist", lambda w: w.having("blacklisted"))
-    return [_dishonest(event, world.today) for event in events if _until(event) > world.today]
+    standing = [event for event in events if _until(event) > world.today and not is_taken_off(event, world.day)]
+    return [_dishonest(event, world.today) for event in standing]
 
 
 def _until(event: Happening) -> date:
@@ -48,9 +49,10 @@ def _dishonest(event: Happening, today: date) -> dict[str, object]:
 
 
 def redlist(world: World) -> list[dict[str, object]]:
-    """Honours that have not run out."""
+    """Honours that have not run out and were not taken back."""
     events = happenings(world, "redlist", lambda w: w.having("redlisted"))
-    return [_honour(event) for event in events if event.on + timedelta(days=730) > world.today]
+    standing = [event for event in events if not is_taken_off(event, world.day)]
+    return [_honour(event) for event in standing if event.on + timedelta(days=730) > world.today]
 
 
 def _honour(event: Happening) -> dict[str, object]:

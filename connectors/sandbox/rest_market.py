@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
-from connectors.sandbox.happenings import CHINA, Happening, happenings
+from connectors.sandbox.happenings import CHINA, Happening, happenings, is_taken_off
 from connectors.sandbox.world import World
 
 KINDS = {"1": "投诉", "2": "举报"}
@@ -27,9 +27,10 @@ RESULTS = ("经调解双方达成一致", "不予立案", "已立案调查", "�
 
 
 def abnormal_listings(world: World) -> list[dict[str, object]]:
-    """The list as it stands today: who was taken off is shown for thirty days and then no longer."""
+    """The list as it stands today: who was taken off is shown for thirty days, and some vanish at once."""
     events = happenings(world, "abnormal", lambda w: w.having("abnormal"))
-    return [row for event in events if (row := _abnormal_listing(event, world.today)) is not None]
+    standing = [event for event in events if not is_taken_off(event, world.day)]
+    return [row for event in standing if (row := _abnormal_listing(event, world.today)) is not None]
 
 
 def _abnormal_listing(event: Happening, today: date) -> dict[str, object] | None:
