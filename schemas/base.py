@@ -40,6 +40,7 @@ class RecordSchema(ma.Schema):
         key: natural key: the required fields that identify a record.
         subject: whom a record is about.
         rules: rules over several fields.
+        sensitivity: the least any field has, one of ``schemas.fields.SENSITIVITIES``.
     """
 
     record_type: ClassVar[str]
@@ -49,6 +50,7 @@ class RecordSchema(ma.Schema):
     key: ClassVar[tuple[str, ...]]
     subject: ClassVar[Subject]
     rules: ClassVar[tuple[Rule, ...]] = ()
+    sensitivity: ClassVar[str] = "public"
 
     class Meta:
         """Strict: what is not declared is an error."""

@@ -106,29 +106,46 @@ def payloads(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
         TypeError: a column of another dtype.
     """
     ordered = sorted(names, key=key_order)
-    members = [_member(frame[name]).alias(str(place)) for place, name in enumerate(ordered)]
-    if not members:
-        return pl.repeat(b"{}", frame.height, dtype=pl.Binary, eager=True).alias("payload")
-    joined = pl.concat_str(members, ignore_nulls=True).str.strip_prefix(",")
-    return pl.select(pl.concat_str(pl.lit("{"), joined, pl.lit("}")).cast(pl.Binary).alias("payload")).to_series()
+    filled = next((place for place, name in enumerate(ordered) if not frame[name].null_count()), None)
+    pieces: list[pl.Series | str] = ["{"]
+    for place, name in enumerate(ordered):
+        # The first column without nulls carries no comma; those before it end with one, those after begin with one.
+        before, after = ("", ",") if filled is not None and place < filled else (",", "")
+        pieces += _member(frame[name], before if place != filled else "", after if place != filled else "")
+    return _joined([*pieces, "}"], frame.height, strip=filled is None)
 
 
-def _member(column: pl.Series) -> pl.Expr:
-    """``,"name":value`` where there is a value, else null."""
-    return pl.lit("," + _text(column.name) + ":") + pl.lit(_values(column))
+def _joined(pieces: list[pl.Series | str], height: int, *, strip: bool) -> pl.Series:
+    """Put the pieces of every row together; a null piece is left out."""
+    exprs = [pl.lit(piece).alias(str(place)) for place, piece in enumerate(pieces)]
+    rows = pl.select(pl.repeat("", height, dtype=pl.String), pl.concat_str(exprs, ignore_nulls=True).alias("payload"))
+    text = rows["payload"].str.replace("{,", "{", literal=True) if strip else rows["payload"]
+    return text.cast(pl.Binary)
 
 
-def _values(column: pl.Series) -> pl.Series:
-    """The JSON text of every value; null stays null."""
+def _member(column: pl.Series, before: str, after: str) -> list[pl.Series | str]:
+    """The pieces of ``"name":value``; one piece that is null with its value where some values are null."""
+    values, quote = _values(column)
+    opening, closing = f"{before}{_text(column.name)}:{quote}", f"{quote}{after}"
+    if values.null_count() == len(values):
+        return []
+    if values.null_count():
+        whole = pl.concat_str(pl.lit(opening), pl.lit(values), pl.lit(closing), ignore_nulls=False)
+        return [pl.select(whole).to_series()]
+    return [opening, values, closing]
+
+
+def _values(column: pl.Series) -> tuple[pl.Series, str]:
+    """The JSON text of every value without its quotation marks, and the mark; null stays null."""
     dtype = column.dtype
     if dtype == pl.String:
-        return '"' + _escaped(column) + '"'
+        return _escaped(column), '"'
     if dtype == pl.Date:
-        return column.dt.strftime('"%Y-%m-%d"')
+        return column.dt.to_string("iso:strict"), '"'
     if dtype == pl.Datetime("us", "UTC"):
-        return _instants(column)
+        return _instants(column), '"'
     if dtype == pl.Boolean or dtype.is_integer():
-        return column.cast(pl.String)
+        return column.cast(pl.String), ""
     raise TypeError(f"column {column.name!r} of type {dtype} has no canonical JSON")
 
 
@@ -144,8 +161,8 @@ def _escaped(column: pl.Series) -> pl.Series:
 def _instants(column: pl.Series) -> pl.Series:
     whole = column.dt.microsecond().fill_null(0) == 0
     if whole.all():
-        return column.dt.strftime('"%Y-%m-%dT%H:%M:%SZ"')
-    return pl.Series([None if v is None else f'"{instant_text(v)}"' for v in column.to_list()], dtype=pl.String)
+        return column.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return pl.Series([None if v is None else instant_text(v) for v in column.to_list()], dtype=pl.String)
 
 
 def leaf_hashes(records: pl.Series) -> pl.Series:

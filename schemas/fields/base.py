@@ -106,6 +106,13 @@ class SharedField(ma.fields.Field[T], Generic[T]):
         """JSON Schema of an accepted value, without its descriptions."""
         return {"type": "string"}
 
+    def _bind_to_schema(self, field_name: str, parent: ma.Schema | ma.fields.Field[Any]) -> None:
+        """In a record type that is not public as a whole, no field is more public than the record."""
+        super()._bind_to_schema(field_name, parent)
+        least = SENSITIVITIES.index(getattr(parent, "sensitivity", SENSITIVITIES[0]))
+        self.sensitivity = SENSITIVITIES[max(least, SENSITIVITIES.index(self.sensitivity))]
+        self.metadata = {**self.metadata, "sensitivity": self.sensitivity}
+
     # -- what marshmallow calls ----------------------------------------------------------------------
 
     def make_error(self, key: str, **kwargs: Any) -> ma.ValidationError:

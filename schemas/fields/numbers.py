@@ -13,7 +13,7 @@ from schemas.fields.base import SharedField
 _PLAIN = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]+")
-_UNIT_LEFT = re.compile(r"[+-]?[0-9][0-9,.]*\s*([^0-9+.,\s-].*)|([^0-9+.,-]+)[0-9].*")
+_UNIT_LEFT = re.compile(r"[+-]?[0-9][0-9,.]*\s*([^0-9+.,\s_-].*)|([^0-9+.,-]+)[0-9].*")
 
 WHOLE_DIGITS = 15
 """Digits before the decimal point: more is no amount this gateway will ever see, but a number in the wrong column."""

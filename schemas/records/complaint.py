@@ -15,6 +15,7 @@ class Complaint(RecordSchema):
     record_type = "complaint"
     title_zh, title_en = "投诉举报", "Complaint"
     summary = "States that somebody complained about a subject, and the outcome."
+    sensitivity = "shared"
     key = ("complaint_no",)
     subject = Subject(uscc="uscc", name="subject_name", address="subject_address", region_code="region_code")
     rules = (not_before("closed_on", "received_on", "办结日期不早于接收日期", "closing is not before receipt"),)

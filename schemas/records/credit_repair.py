@@ -15,6 +15,7 @@ class CreditRepair(RecordSchema):
     record_type = "credit_repair"
     title_zh, title_en = "信用修复", "Credit repair"
     summary = "States that a subject applied for credit repair, and what was decided."
+    sensitivity = "shared"
     key = ("case_no",)
     subject = Subject(uscc="uscc", name="subject_name", registration_no="subject_registration_no")
     rules = (

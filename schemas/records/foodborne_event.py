@@ -15,6 +15,7 @@ class FoodborneEvent(RecordSchema):
     record_type = "foodborne_event"
     title_zh, title_en = "食源性疾病（汇总）", "Foodborne illness, aggregated"
     summary = "States how many cases of foodborne illness a period, a region and a food had."
+    sensitivity = "shared"
     key = ("report_id",)
     subject = Subject(uscc="uscc", name="subject_name", region_code="region_code")
     rules = (

@@ -15,6 +15,7 @@ class TraceEvent(RecordSchema):
     record_type = "trace_event"
     title_zh, title_en = "追溯事件", "Trace event"
     summary = "States that a batch was produced, processed, moved or sold, by whom and to whom."
+    sensitivity = "shared"
     key = ("event_id",)
     subject = Subject(uscc="uscc", name="subject_name")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import marshmallow as ma
@@ -18,10 +19,15 @@ from schemas.records import RECORD_TYPES
 
 from .cells import specimens
 
+Said = tuple[str, str, str, tuple[str, ...]]
 TYPES = sorted(RECORD_TYPES)
+EXAMPLES = int(os.environ.get("XINQIAO_TEST_EXAMPLES", "10"))
+"""Examples per record type; set higher to search longer."""
 
 
-def plain(agreed: Contract, rows: list[dict[str, str | None]]) -> tuple[dict[int, dict[str, Any]], dict[int, Any]]:
+def plain(
+    agreed: Contract, rows: list[dict[str, str | None]]
+) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, list[Said]]]]:
     """What plain marshmallow says: cells of accepted rows and errors of the others, by row number from 1.
 
     Two values are equal when their cells are: a ``Decimal`` is compared by its canonical text, everything else as is.
@@ -36,7 +42,14 @@ def plain(agreed: Contract, rows: list[dict[str, str | None]]) -> tuple[dict[int
         for number, row in enumerate(loaded, 1)
         if number - 1 not in errors
     }
-    return cells, {index + 1: said for index, said in errors.items()}
+    return cells, {
+        index + 1: {name: list(map(told, said)) for name, said in row.items()} for index, row in errors.items()
+    }
+
+
+def told(fault: Fault) -> Said:
+    """Everything a fault says."""
+    return fault.rule, fault.zh, fault.en, fault.candidates
 
 
 def columns(agreed: Contract, rows: list[dict[str, str | None]]) -> pl.DataFrame:
@@ -53,11 +66,11 @@ def accepted(frame: pl.DataFrame) -> dict[int, dict[str, Any]]:
     return {row["_row"]: {k: v for k, v in row.items() if not k.startswith("_")} for row in frame.to_dicts()}
 
 
-def errors(frame: pl.DataFrame) -> dict[int, dict[str, list[str]]]:
+def errors(frame: pl.DataFrame) -> dict[int, dict[str, list[Said]]]:
     """Faults by row number and field."""
-    found: dict[int, dict[str, list[str]]] = {}
+    found: dict[int, dict[str, list[Said]]] = {}
     for line in frame.to_dicts():
-        fault = Fault(line["rule"], line["zh"], line["en"], tuple(line["candidates"]))
+        fault = (line["rule"], line["zh"], line["en"], tuple(line["candidates"]))
         found.setdefault(line["_row"], {}).setdefault(line["field"], []).append(fault)
     return found
 
@@ -80,7 +93,7 @@ def some_rows(draw: st.DrawFn, agreed: Contract) -> list[dict[str, str | None]]:
 def test_columns_say_what_marshmallow_says(record_type: str) -> None:
     agreed = contract(record_type)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(some_rows(agreed))
     def holds(rows: list[dict[str, str | None]]) -> None:
         judged = judge_columns(agreed, columns(agreed, rows), agreed.fields)
