@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,13 +31,16 @@ def now() -> datetime:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def postgres() -> Iterator[URL]:
     """A real server: the one that the test script started for all workers, else one of our own."""
     if given := os.environ.get("XINQIAO_TEST_POSTGRES"):
         yield make_url(given)
         return
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
+    # Not below pytest's own folder: the server's user must get in, and every other pytest that starts shuts it out.
+    with tempfile.TemporaryDirectory(prefix="xinqiao-pg-") as folder:
+        Path(folder).chmod(0o755)
+        with running_postgres(Path(folder)) as url:
+            yield url
 
 
 @pytest.fixture(scope="session")

@@ -20,22 +20,25 @@ with warnings.catch_warnings():
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[URL]:
-    """A server with its data in ``folder``, stopped and gone at the end of the block."""
-    data = folder / "data"
-    data.mkdir(mode=0o700)
-    with PostgresServer(data, cleanup_mode="delete") as server:
-        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+def running_postgres() -> Iterator[URL]:
+    """A server with its data in a temporary folder, stopped and gone at the end of the block.
+
+    Not in pytest's folder: another pytest session of the same user takes that folder's permissions
+    away again, and a server started by root runs as a user of its own, who must get in.
+    """
+    with tempfile.TemporaryDirectory(prefix="xinqiao-pg-") as folder:
+        Path(folder).chmod(0o755)
+        data = Path(folder) / "data"
+        data.mkdir(mode=0o700)
+        with PostgresServer(data, cleanup_mode="delete") as server:
+            yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
 
 
 def main() -> int:
     """Run the command given, with XINQIAO_TEST_POSTGRES naming a server that lives as long as it does."""
-    with tempfile.TemporaryDirectory(prefix="xinqiao-pg-") as folder:
-        # The server refuses to run as root and is then run by a user of its own, who must get in.
-        Path(folder).chmod(0o755)
-        with running_postgres(Path(folder)) as url:
-            environ = os.environ | {"XINQIAO_TEST_POSTGRES": url.render_as_string(hide_password=False)}
-            return subprocess.run(sys.argv[1:], env=environ, check=False).returncode
+    with running_postgres() as url:
+        environ = os.environ | {"XINQIAO_TEST_POSTGRES": url.render_as_string(hide_password=False)}
+        return subprocess.run(sys.argv[1:], env=environ, check=False).returncode
 
 
 if __name__ == "__main__":
