@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 
 import polars as pl
@@ -72,7 +74,7 @@ def _read(name: str, data: bytes, spec: SourceSpec, limit: int, inside: bool) ->
 def _kind(where: str, data: bytes, allowed: tuple[str, ...], inside: bool) -> str:
     """Which of the allowed formats the bytes are: by their beginning, never by the file's name."""
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        kind = "xlsx" if b"[Content_Types].xml" in data[:4096] or b"xl/workbook.xml" in data else "zip"
+        kind = "xlsx" if _is_workbook(data) else "zip"
     elif data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
         kind = "xls"
     else:
@@ -91,6 +93,15 @@ def _kind(where: str, data: bytes, allowed: tuple[str, ...], inside: bool) -> st
         expected=list(allowed),
         got=kind,
     )
+
+
+def _is_workbook(data: bytes) -> bool:
+    """Whether an archive is a workbook, by its own members: a ZIP of stored workbooks has their bytes in it too."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return "xl/workbook.xml" in archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return b"xl/workbook.xml" in data  # cut short: what it was meant to be decides which reader says so
 
 
 def _distinct(names: list[str]) -> list[str]:
