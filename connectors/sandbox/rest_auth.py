@@ -99,8 +99,10 @@ class Tokens:
 
     def _issue(self) -> Grant:
         grant = Grant(secrets.token_urlsafe(24), secrets.token_urlsafe(24), self.lifetime_s)
+        now = self.clock()
         with self._lock:
-            self._access[grant.access] = self.clock() + self.lifetime_s
+            self._access = {token: until for token, until in self._access.items() if until + self.lifetime_s > now}
+            self._access[grant.access] = now + self.lifetime_s
             self._refresh.add(grant.refresh)
         return grant
 

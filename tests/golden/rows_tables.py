@@ -60,6 +60,21 @@ def sampling_columns() -> Rows:
     ]
 
 
+def sampling_two_headings() -> Rows:
+    """A heading of two rows: three columns stand under a merged one, the others are merged downwards."""
+    return [
+        ["不合格产品信息"],
+        ["抽样编号", "标称生产企业名称", "标称生产企业地址", "被抽样单位名称", "样品名称", "生产日期", "检验情况"],
+        [None, None, None, None, None, None, "不合格项目", "检验值", "标准值"],
+        ["XBJ24340202000000031", "杭州启禾面粉有限公司", "杭州市余杭区文一西路1号", "芜湖穗昱餐饮管理有限公司",
+         "小麦粉", "2024.07.01", "铅（以Pb计）", "0.73mg/kg", "≤0.5mg/kg"],
+        [None, None, None, None, None, None, "镉（以Cd计）", "0.31mg/kg", "≤0.1mg/kg"],
+    ]
+
+
+TWO_HEADINGS_MERGES = ["A1:I1", *(f"{letter}2:{letter}3" for letter in "ABCDEF"), "G2:I2"]
+
+
 def sampling_qualified() -> Rows:
     """The list of samples without a failed item: other columns, the result is the list itself."""
     return [
