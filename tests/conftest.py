@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,11 +35,8 @@ def postgres() -> Iterator[URL]:
     if given := os.environ.get("XINQIAO_TEST_POSTGRES"):
         yield make_url(given)
         return
-    # Not below pytest's own folder: the server's user must get in, and every other pytest that starts shuts it out.
-    with tempfile.TemporaryDirectory(prefix="xinqiao-pg-") as folder:
-        Path(folder).chmod(0o755)
-        with running_postgres(Path(folder)) as url:
-            yield url
+    with running_postgres() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
