@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,6 +20,9 @@ from gateway.store.tables import deliveries
 
 DELIVERY, REPLAY, LINK = "delivery", "replay", "link"
 
+# Deliveries of one run are received at the same instant; what came first must be landed first.
+_ORDER = itertools.count()
+
 
 def register(
     conn: Connection,
@@ -35,9 +39,11 @@ def register(
         replay_of: the delivery whose rows are landed again.
 
     Returns:
-        the delivery's id: time of receipt and a random part, so ids sort by time.
+        the delivery's id: time of receipt, order of receipt in this process and a random part, so that the
+        ids of one run sort as the deliveries came.
     """
-    delivery_id = f"{delivery.received_at:%Y%m%dT%H%M%S}-{secrets.token_hex(5)}"
+    order = next(_ORDER) % 0x1000000
+    delivery_id = f"{delivery.received_at:%Y%m%dT%H%M%S}-{order:06x}{secrets.token_hex(4)}"
     conn.execute(
         insert(deliveries).values(
             id=delivery_id,
@@ -101,9 +107,15 @@ def row_of(conn: Connection, delivery_id: str) -> Row[Any]:
 def original_of(conn: Connection, delivery_id: str, digest: str, spec: SourceSpec) -> Row[Any] | None:
     """The landed delivery that this one repeats byte for byte, or None.
 
+    A delivery that is settled stays so: asked about once more, by a task that was killed before it
+    could say so, it is its own original, or still repeats the one it repeated.
+
     Changes said twice say nothing new, whenever they were said. A snapshot repeats only what the
     source said *last*: going back to an older state is news.
     """
+    own = row_of(conn, delivery_id)
+    if own.status in ("landed", "repeated"):
+        return own if own.status == "landed" else row_of(conn, own.receipt["original"])
     landed = (
         select(deliveries)
         .where(
@@ -112,7 +124,8 @@ def original_of(conn: Connection, delivery_id: str, digest: str, spec: SourceSpe
             deliveries.c.id != delivery_id,
             deliveries.c.kind == DELIVERY,
         )
-        .order_by(deliveries.c.landed_at.desc(), deliveries.c.id.desc())
+        # Entries are written under the feed's lock; clocks and ids may say another order.
+        .order_by(deliveries.c.audit_entry.desc())
         .limit(1)
     )
     if spec.delivery == "changes":

@@ -101,8 +101,9 @@ def land(
 
 
 def repeat(store: Store, delivery_id: str, original_id: str, now: datetime) -> dict[str, Any]:
-    """Note that a delivery says nothing new, and give back the original's receipt."""
+    """Note, once, that a delivery says nothing new, and give back the original's receipt."""
     with store.write() as conn:
-        deliveries.note_repeat(conn, delivery_id, original_id, now)
+        if deliveries.row_of(conn, delivery_id).status not in ("landed", "repeated"):
+            deliveries.note_repeat(conn, delivery_id, original_id, now)
     seal(store, now)
     return proven(store, original_id)
