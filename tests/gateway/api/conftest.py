@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import URL
 
 from tests.gateway.api.installation import BAD, ONE, SOURCE, TWO, Installation, System, ask, company_list, install
 
 PROVIDER, CONSUMER = "urn:xinqiao:market_supervision:front", "urn:xinqiao:customs:risk"
 
 
+ON_BOTH_DATABASES = {"test_deliveries", "test_reads", "test_sharing"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Where the database does the work, the tests run on each."""
+    if "home" in metafunc.fixturenames and metafunc.module.__name__.rsplit(".", 1)[-1] in ON_BOTH_DATABASES:
+        metafunc.parametrize("home", ["sqlite", "postgresql"], indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    made = install(tmp_path_factory.mktemp("api") / "home", datetime(2026, 11, 21, 2, 0, tzinfo=UTC))
-    yield made
-    made.store.close()
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("api") / "home"
+    with ExitStack() as stack:
+        url = ""
+        if getattr(request, "param", "sqlite") == "postgresql":
+            url = stack.enter_context(_database(request.getfixturevalue("postgres")))
+        made = install(folder, datetime(2026, 11, 21, 2, 0, tzinfo=UTC), url)
+        stack.callback(made.close)
+        yield made
+
+
+@contextmanager
+def _database(server: URL) -> Iterator[str]:
+    name = f"api_{os.getpid()}_{secrets.token_hex(4)}"
+    engine = create_engine(server.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as conn:
+        conn.execute(text(f"CREATE DATABASE {name}"))
+        yield server.set(database=name).render_as_string(hide_password=False)
+        conn.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -20,6 +21,7 @@ from gateway import certificates
 from gateway.access.giving import give, new_grant
 from gateway.access.grants import WHOLE, Grant
 from gateway.api import create_app
+from gateway.api.callers import services
 from gateway.certificates_publish import pki_files
 from gateway.home import initialise
 from gateway.settings import Settings
@@ -53,6 +55,7 @@ class Installation:
     store: Store
     now: datetime
     systems: dict[str, System] = field(default_factory=dict)
+    apps: list[Flask] = field(default_factory=list)
 
     def system(self, urn: str, lifetime: timedelta | None = None) -> System:
         """The system of this name; registered and issued a certificate at its first use."""
@@ -121,7 +124,15 @@ class Installation:
     def client(self) -> FlaskClient:
         """A client of the application in this process; ``ask`` says as whom."""
         app = create_app(self.settings, clock=lambda: self.now, peer_chain=_stated_chain)
+        self.apps.append(app)
         return app.test_client()
+
+    def close(self) -> None:
+        """Close every database connection, those of the applications too."""
+        for app in self.apps:
+            with app.app_context():
+                services().store.close()
+        self.store.close()
 
 
 def _stated_chain(environ: Mapping[str, Any]) -> Sequence[bytes]:
@@ -129,14 +140,15 @@ def _stated_chain(environ: Mapping[str, Any]) -> Sequence[bytes]:
     return chain
 
 
-def install(home: Path, now: datetime) -> Installation:
+def install(home: Path, now: datetime, database_url: str = "") -> Installation:
     """A new installation.
 
     Args:
         home: an empty folder.
         now: when it is made, and where its clock stands.
+        database_url: an empty database; without one SQLite in ``home``.
     """
-    settings = Settings(home=home, port=0, workers=1, threads=4, max_body_bytes=200_000)
+    settings = Settings(home=home, database_url=database_url, port=0, workers=1, threads=4, max_body_bytes=200_000)
     initialise(settings, now)
     return Installation(settings, open_store(settings), now)
 

@@ -34,7 +34,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     made.system("urn:xinqiao:market_supervision:front")
     made.grant(made.system("urn:xinqiao:customs:risk").urn)
     yield made
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture(scope="module")

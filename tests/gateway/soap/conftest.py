@@ -24,7 +24,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     assert answer.status_code == 201, answer.get_data(as_text=True)
     made.grant(made.system(CONSUMER).urn)
     yield made
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture(scope="module")
