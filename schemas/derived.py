@@ -23,10 +23,11 @@ SHARE_TYPES = {
 
 
 def json_schema(record_type: str) -> dict[str, Any]:
-    """JSON Schema 2020-12 of one accepted record as it is served.
+    """JSON Schema 2020-12 of one accepted record as it is served in full.
 
-    Optional fields are absent, not null. Personal fields are described, but are served only under a grant
-    that says so.
+    Optional fields are absent, not null. A personal field is served only under a grant that says so; without
+    it, ``<field>_digest`` stands for it. The gateway adds members of its own (how the entity was found), so
+    further members are not forbidden.
 
     Raises:
         KeyError: there is no such record type.
@@ -39,10 +40,23 @@ def json_schema(record_type: str) -> dict[str, Any]:
         "title": f"{schema.title_zh} / {schema.title_en}",
         "description": schema.summary,
         "type": "object",
-        "properties": {name: property_schema(field) for name, field in fields.items()},
+        "properties": {name: property_schema(field) for name, field in fields.items()} | _digests(fields),
         "required": [name for name, field in fields.items() if always_there(field)],
-        "additionalProperties": False,
         "x-key": list(schema.key),
+    }
+
+
+def _digests(fields: dict[str, SharedField[Any]]) -> dict[str, Any]:
+    """What stands in the open part of a record for each personal field."""
+    return {
+        f"{name}_digest": {
+            "type": "string",
+            "title": f"{field.zh}摘要",
+            "description": f"{field.zh}的加盐摘要。Salted digest of {name}, which is sealed.",
+            "x-sensitivity": "shared",
+        }
+        for name, field in fields.items()
+        if field.sensitivity == "personal"
     }
 
 

@@ -12,7 +12,10 @@ from schemas.faults import Fault
 from schemas.fields import SharedField
 
 LIMIT = 50_000
-"""Values remembered per field; then it starts anew. A few megabytes per field at most."""
+"""Values remembered per field; then it starts anew."""
+
+LONGEST = 200
+"""Characters of a text worth remembering: longer ones seldom repeat and would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Memo:
         """What the field's own ``deserialize`` says."""
         known = self.verdicts.get(text)
         if known is None:
+            if text is not None and len(text) > LONGEST:
+                return self._judge(text)
             if len(self.verdicts) >= LIMIT:
                 self.verdicts.clear()
             known = self.verdicts[text] = self._judge(text)

@@ -15,16 +15,16 @@ _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _UNPAIRED = re.compile("[\ud800-\udfff]")
 
-# Texts a column may pass: begins and ends with a visible character of the ranges every name and document number
-# is made of (ASCII, CJK, full-width forms); anything rarer is read one by one.
-_PLAIN_EDGE = r"[!-~\u3001-\u303f\u4e00-\u9fff\uff01-\uff5e]"
-_PLAIN = rf"^{_PLAIN_EDGE}([ -~\u3001-\u303f\u4e00-\u9fff\uff01-\uff5e]*{_PLAIN_EDGE})?$"
+# Texts a column may pass: they begin and end with a visible character and are made of what nearly all texts are made
+# of (ASCII, CJK, full-width forms, the quotes, dashes and signs of documents); anything rarer is read one by one.
+_VISIBLE = r"!-~·×\u2014‘’“”…℃①-⑳≤≥\u3001-\u303f\u3400-\u4dbf\u4e00-\u9fff\uff01-\uff5e"
+_PLAIN = rf"^[{_VISIBLE}]([ \n{_VISIBLE}]*[{_VISIBLE}])?$"
 
 
 def _placeholder_like() -> str:
     """A pattern that matches at least every spelling of a placeholder: case, width, blanks, quotes do not matter."""
     letters = {form for word in PLACEHOLDERS for char in word for form in (char, char.lower(), char.upper())}
-    letters |= set("<>\"' -「」")
+    letters |= set("<>\"' \n-「」‘’“”\u2014")
     letters |= {chr(ord(char) + 0xFEE0) for char in letters if "!" <= char <= "~"}
     return "^[" + "".join(f"\\x{{{ord(char):X}}}" for char in sorted(letters)) + "]{0,40}$"
 
@@ -107,4 +107,7 @@ class EntityName(Text):
     def vectorised(self, col: pl.Expr) -> tuple[pl.Expr, pl.Expr] | None:
         """As ``Text``, with at least one common letter or ideograph."""
         plain = super().vectorised(col)
-        return None if plain is None else (plain[0] & col.str.contains(r"[A-Za-z\u4e00-\u9fff]"), col)
+        if plain is None:
+            return None
+        named = col.str.contains(r"[A-Za-z\u4e00-\u9fff]") & ~col.str.contains("\n", literal=True)
+        return plain[0] & named, col
