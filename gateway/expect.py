@@ -8,7 +8,6 @@ from connectors.delivery import Finding
 from connectors.errors import ExpectationFailed
 from connectors.spec import SourceSpec
 from gateway.steps import Judged
-from gateway.store.landing import Change
 from schemas.columnar import Contract
 
 
@@ -47,16 +46,19 @@ def check_delivery(judged: Judged, spec: SourceSpec, contract: Contract) -> tupl
     )
 
 
-def check_withdrawals(change: Change, spec: SourceSpec) -> None:
+def check_withdrawals(withdrawn: int, stood: int, spec: SourceSpec) -> None:
     """An empty or half-empty snapshot withdraws nothing: checked before the transaction commits.
+
+    Args:
+        withdrawn: records of the source that the snapshot does not name any more.
+        stood: records of the source that stood before it.
 
     Raises:
         ExpectationFailed: less than ``keeps`` of the records standing before would stand after.
     """
-    stood = change.unchanged + change.changed + change.withdrawn
-    if spec.delivery != "snapshot" or not stood:
+    if not stood:
         return
-    kept = 1 - change.withdrawn / stood
+    kept = 1 - withdrawn / stood
     if kept < spec.expect.keeps:
         raise _too_small(spec.source, "keeps", "现有记录仍在快照中的比例", spec.expect.keeps, kept)
 

@@ -21,8 +21,8 @@ def judge(mapped: Mapped, contract: Contract, spec: SourceSpec) -> Judged:
     """Hold every row against the contract, then the rows against each other.
 
     A row that repeats another word for word is accepted once and counted. Rows that say different
-    things about the same record: in ``changes`` the last one is the newest and wins; in a
-    ``snapshot`` nothing says which is true, so all of them are faulted.
+    things about the same record: in ``changes`` the last one is the newest and wins, and the others
+    are counted; in a ``snapshot`` nothing says which is true, so all of them are faulted.
 
     Returns:
         Judged: ``accepted`` also has ``record_key``, unique.
@@ -31,19 +31,19 @@ def judge(mapped: Mapped, contract: Contract, spec: SourceSpec) -> Judged:
     # Ragged lines and unknown operation marks were faulted before there were fields to judge.
     readable = judgement.accepted.join(mapped.faults.select("_row"), on="_row", how="anti", maintain_order="left")
     keyed = readable.with_columns(record_keys(readable, contract, spec.source))
-    said = [name for name in keyed.columns if name != "_row"]
-    distinct = keyed.unique(said, keep="first", maintain_order=True)
     if spec.delivery == "snapshot":
-        accepted = distinct.filter(pl.col(RECORD_KEY).is_unique())
-        conflicts = _conflicts(distinct.filter(pl.col(RECORD_KEY).is_duplicated()), contract)
-        # Repetitions of a faulted row are faulted with it.
-        repeated = keyed.height - distinct.height
+        said = [name for name in keyed.columns if name != "_row"]
+        distinct = keyed.unique(said, keep="first", maintain_order=True)
+        contested = distinct.filter(pl.col(RECORD_KEY).is_duplicated()).select(RECORD_KEY).unique()
+        accepted = distinct.join(contested, on=RECORD_KEY, how="anti", maintain_order="left")
+        # Repetitions of a contested row are as doubtful as the row.
+        doubtful = keyed.join(contested, on=RECORD_KEY, how="semi", maintain_order="left")
     else:
-        accepted = distinct.unique(RECORD_KEY, keep="last", maintain_order=True)
-        conflicts = judgement.faults.clear()
-        repeated = keyed.height - accepted.height
+        accepted = keyed.unique(RECORD_KEY, keep="last", maintain_order=True)
+        doubtful = keyed.clear()
+    conflicts = _conflicts(doubtful, contract)
     faults = pl.concat([mapped.faults, judgement.faults, conflicts.select(judgement.faults.columns)])
-    return Judged(mapped, accepted, faults, judgement.warnings, repeated)
+    return Judged(mapped, accepted, faults, judgement.warnings, keyed.height - doubtful.height - accepted.height)
 
 
 def record_keys(frame: pl.DataFrame, contract: Contract, source: str) -> pl.Series:

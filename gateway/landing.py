@@ -17,7 +17,7 @@ from gateway.sealing import load_sealer
 from gateway.staging import stage
 from gateway.steps import Landed, Resolved
 from gateway.store import Store
-from gateway.store.landing import Position, land, landed_versions
+from gateway.store.landing import Position, land, landed_versions, standing
 from schemas.columnar import contract
 
 
@@ -39,9 +39,10 @@ def land_resolved(
     # Rows out of quarantine and links are single statements, never a new snapshot of everything.
     is_snapshot = spec.delivery == "snapshot" and not resolved.judged.mapped.sheet.delivery.is_partial
     seen = seen_keys(resolved.judged, rules, spec.source) if is_snapshot else None
+    stood = standing(conn, spec.record_type, spec.source) if is_snapshot else 0
     change = land(conn, position, staged, source=spec.source, delivery_id=delivery_id, seen=seen)
     if is_snapshot:
-        check_withdrawals(change, spec)
+        check_withdrawals(change.withdrawn, stood, spec)
     versions = landed_versions(conn, spec.record_type, delivery_id)
     fresh = resolved.frame.join(versions.filter(pl.col("op") == "put"), on=RECORD_KEY, how="semi")
     learn(conn, rules, fresh, spec.authority, position.landed_at)

@@ -23,7 +23,8 @@ class Judged:
         accepted: ``_row``, ``_op`` and every field of the record type, typed.
         faults: ``_row``, ``field``, ``value``, ``rule``, ``zh``, ``en``, ``candidates``.
         warnings: the same columns; the rows they name are accepted.
-        duplicates: rows that said again, word for word, what another row of the delivery says.
+        duplicates: rows without a fault that another row of the delivery repeats word for word or, in
+            ``changes``, overtakes.
     """
 
     mapped: Mapped

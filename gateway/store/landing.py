@@ -78,6 +78,13 @@ def hold_feed(conn: Connection, record_type: str, now: str) -> Position:
     return Position(record_type, row.last_seq, max(now, row.last_landed_at))
 
 
+def standing(conn: Connection, record_type: str, source: str) -> int:
+    """How many records of a source stand now."""
+    versions = versions_table(record_type)
+    current = and_(versions.c.source == source, versions.c.superseded_seq.is_(None), versions.c.op == "put")
+    return conn.execute(select(func.count()).select_from(versions).where(current)).scalar_one()
+
+
 def land(
     conn: Connection,
     position: Position,
