@@ -40,7 +40,11 @@ def read_xls(where: str, data: bytes, sheets: tuple[str, ...]) -> Iterator[Grid]
                 for line, row in enumerate(cells, 1)
             ]
             yield Grid(f"#{name}", rows)
-    except (python_calamine.CalamineError, OSError, ValueError) as error:
+    except BaseException as error:
+        # The reader is written in Rust; some damaged files make it panic, which arrives as a BaseException.
+        damaged = isinstance(error, python_calamine.CalamineError | OSError | ValueError)
+        if not (damaged or type(error).__name__ == "PanicException"):
+            raise
         raise undecodable(
             where, f"不是可读的 XLS 工作簿（{error}）。", f"not a readable XLS workbook ({error})."
         ) from error

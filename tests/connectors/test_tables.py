@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -32,7 +34,7 @@ SNAPSHOT = make_spec(
 )
 
 
-def database(home: Path, written: sa.types.TypeEngine[object], *rows: dict[str, object]) -> None:
+def database(home: Path, written: sa.types.TypeEngine[Any], *rows: Mapping[str, object]) -> None:
     engine = sa.create_engine(f"sqlite:///{home}/front.db")
     metadata = sa.MetaData()
     table = sa.Table(
