@@ -14,9 +14,6 @@ from connectors.delivery import LINE
 from connectors.headings import find_heading_row, fits, unique_headings
 from connectors.spec import SourceSpec
 
-# A cell longer than this is a missing quotation mark, not a cell.
-csv.field_size_limit(1_000_000)
-
 
 def read_csv(name: str, data: bytes, spec: SourceSpec) -> Table:
     """Read one CSV file.
@@ -77,7 +74,9 @@ def decode_text(where: str, data: bytes, encoding: str) -> str:
 
 def _heading(where: str, text: str, spec: SourceSpec) -> tuple[list[str], int, int]:
     """Headings, line number of the first row below them, and where in the text that row begins."""
-    lines = text.split("\n", spec.decode.header_within + 50)[:-1] or [text]
+    # Heading cells may hold line breaks, so a few more lines than rows are looked at; what follows them is one piece.
+    most = spec.decode.header_within + 50
+    lines = text.split("\n", most)[:most]
     reader = csv.reader((line + "\n" for line in lines), delimiter=spec.decode.separator)
     rows, ends = [], []
     try:

@@ -26,7 +26,7 @@ from connectors.transports.trouble import connection_trouble, refused, status_tr
 from connectors.vault import Vault
 
 
-class _RenewToken(Exception):
+class _TokenRefusedError(Exception):
     """The access token has run out."""
 
 
@@ -85,11 +85,11 @@ class _Call:
         """One page; a token that has run out is renewed once."""
         try:
             return self._ask(paging)
-        except _RenewToken:
+        except _TokenRefusedError:
             self.token = None
         try:
             return self._ask(paging)
-        except _RenewToken as error:
+        except _TokenRefusedError as error:
             raise refused(
                 self.where, "新取的令牌仍被拒绝。", "a token fetched a moment ago is refused as well."
             ) from error
@@ -165,7 +165,7 @@ class _Call:
         except (httpx.HTTPError, ssl.SSLError) as error:
             raise connection_trouble(self.where, error) from error
         if response.status_code == 401 and self.request.token and renewable:
-            raise _RenewToken
+            raise _TokenRefusedError
         if response.status_code != 200:
             raise status_trouble(self.where, response.status_code)
         return response
@@ -189,7 +189,7 @@ class _Call:
             return
         told = at_path(content, ok.message) if ok.message else None
         if renewable and code in ok.renew:
-            raise _RenewToken
+            raise _TokenRefusedError
         raise (unavailable if code is None or code in ok.retry else refused)(
             self.where,
             f"应答代码 {code}（{told or '无说明'}）。",

@@ -117,10 +117,15 @@ def test_two_columns_of_one_name_are_told_apart() -> None:
     assert sheet.frame.select("备注", "备注 (2)").rows() == [("x", "y")]
 
 
-def test_a_file_of_headings_alone_has_no_rows() -> None:
-    found = mapped(SPEC, HEAD.encode())
+@pytest.mark.parametrize("text", [HEAD, HEAD.strip(), "2024年投诉汇总\n" + HEAD.strip(), "\n\n" + HEAD + "\r\n"])
+def test_a_file_of_headings_alone_has_no_rows(text: str) -> None:
+    found = mapped(SPEC, text.encode())
 
     assert (found.frame.height, found.form) == (0, "only")
+
+
+def test_the_last_line_needs_no_line_break() -> None:
+    assert rows(read(SPEC, (HEAD + "1,投诉,甲,2024").encode())) == [(2, "1", "投诉", "甲", "2024")]
 
 
 CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6) | st.sampled_from(
