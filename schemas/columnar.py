@@ -40,6 +40,9 @@ class Contract:
         subject: whom a record is about.
         facets: facet name -> Polars dtype.
         personal: names of personal fields.
+        plans: field name -> (predicate, value) over its column, or None; see ``SharedField.vectorised``.
+        doubts: field name -> which accepted values may have a warning, of fields that warn.
+        memos: field name -> what it made of values judged before.
     """
 
     def __init__(self, schema: type[RecordSchema]) -> None:
@@ -50,6 +53,8 @@ class Contract:
         self.subject: Subject = schema.subject
         self.facets: dict[str, pl.DataType] = {name: f.dtype for name, f in self.fields.items() if f.facet}
         self.personal: tuple[str, ...] = tuple(n for n, f in self.fields.items() if f.sensitivity == "personal")
+        self.plans = {name: f.vectorised(pl.col(name)) for name, f in self.fields.items()}
+        self.doubts = {name: f.suspects(pl.col(name)) for name, f in self.fields.items() if f.warns}
         self.memos: dict[str, Memo] = {name: Memo(f) for name, f in self.fields.items()}
         self._whole, self._key_only = schema(), schema(only=self.key)
 

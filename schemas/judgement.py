@@ -26,7 +26,7 @@ FAULT_SCHEMA: dict[str, pl.DataType] = {
 }
 """Columns of ``Judgement.faults`` and ``Judgement.warnings``."""
 
-_SAID: dict[str, pl.DataType] = {name: FAULT_SCHEMA[name] for name in ("value", "rule", "zh", "en", "candidates")}
+_SAID = ("value", "rule", "zh", "en", "candidates")
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,19 @@ class Judgement:
 
 def said(values: Sequence[str | None], faults: Sequence[Sequence[Fault]]) -> pl.DataFrame:
     """One line per value and fault: ``value``, ``rule``, ``zh``, ``en``, ``candidates``."""
-    lines = [
-        (value, fault.rule, fault.zh, fault.en, list(fault.candidates))
-        for value, found in zip(values, faults, strict=True)
-        for fault in found
-    ]
-    return pl.DataFrame(lines, schema=_SAID, orient="row")
+    lines = [(value, fault) for value, found in zip(values, faults, strict=True) for fault in found]
+    flat = pl.DataFrame(
+        {
+            "value": [value for value, _ in lines],
+            "rule": [fault.rule for _, fault in lines],
+            "zh": [fault.zh for _, fault in lines],
+            "en": [fault.en for _, fault in lines],
+            # Joined and split again: building a column of lists from Python is slow.
+            "candidates": ["\n".join(fault.candidates) for _, fault in lines],
+        },
+        schema=dict.fromkeys(_SAID, pl.String),
+    )
+    return flat.with_columns(pl.col("candidates").str.split("\n").list.filter(pl.element() != ""))
 
 
 def shown(field: SharedField[Any]) -> pl.Expr:

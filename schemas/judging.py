@@ -58,7 +58,7 @@ def _canonical(contract: Contract, frame: pl.DataFrame, names: tuple[str, ...]) 
     masked: list[pl.Expr] = []
     for name in names:
         if name in frame.columns and frame.schema[name] == pl.String:
-            plan = contract.fields[name].vectorised(pl.col(name))
+            plan = contract.plans[name]
             if plan is not None:
                 predicate, value = plan
                 answers += [predicate.fill_null(value=False).alias(_OK + name), value.alias(name)]
@@ -138,17 +138,13 @@ def _warnings(
     """What fields and rules remark about accepted rows."""
     parts: list[pl.DataFrame] = []
     for name in names:
-        memo = contract.memos[name]
-        if memo.field.warns:
-            suspicious = accepted.filter(
-                memo.field.suspects(pl.col(name)).fill_null(value=False) & pl.col(name).is_not_null()
-            )
-            rows = suspicious.select(ROW, pl.col(name).alias("value"))
+        if name in contract.doubts:
+            doubtful = accepted.filter(pl.col(name).is_not_null() & contract.doubts[name].fill_null(value=False))
+            rows = doubtful.select(ROW, pl.col(name).alias("value"))
             if rows.height:
-                distinct = rows["value"].unique().to_list()
-                parts.append(
-                    about(memo.field, places[name], rows, said(distinct, [memo.warnings(v) for v in distinct]))
-                )
+                memo, distinct = contract.memos[name], rows["value"].unique().to_list()
+                what = said(distinct, [memo.warnings(value) for value in distinct])
+                parts.append(about(memo.field, places[name], rows, what))
     for _, lines in _broken(contract, accepted, accepted, {}, warning=True):
         parts.append(lines.with_columns(pl.lit(places[lines["field"][0]], dtype=pl.Int32).alias(PLACE)))
     return parts

@@ -41,7 +41,7 @@ class Rule:
 
 
 def not_before(later: str, earlier: str, zh: str, en: str) -> Rule:
-    """``later`` is not before (or, for numbers, not less than) ``earlier``.
+    """``later`` is not before (or, for counts, not less than) ``earlier``. Not for decimals: columns hold them as text.
 
     Args:
         later: field that must not be the smaller one.

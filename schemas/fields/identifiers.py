@@ -125,9 +125,14 @@ def _sound_registration(texts: pl.Series) -> pl.Series:
     return free.scatter(fifteen.arg_true(), checks)
 
 
+@cache
+def _regions() -> tuple[str, ...]:
+    return tuple(sorted(region.known_regions()))
+
+
 def _strange_region(col: pl.Expr) -> pl.Expr:
     """Whether the first six characters are in no edition of GB/T 2260."""
-    return ~col.str.head(6).is_in(sorted(region.known_regions()))
+    return ~col.str.head(6).is_in(_regions())
 
 
 class OrganisationCode(Identifier):

@@ -1,0 +1,42 @@
+"""The measurement of the contract measures what it says."""
+
+from __future__ import annotations
+
+from gateway.bench.contract import registration_rows, run
+from schemas.columnar import contract
+
+
+def test_the_rows_are_the_same_for_the_same_seed_and_other_for_another() -> None:
+    first = registration_rows(300, seed=7)
+
+    assert first.equals(registration_rows(300, seed=7))
+    assert not first.equals(registration_rows(300, seed=8))
+
+
+def test_most_rows_are_accepted_and_every_kind_of_dirt_is_met() -> None:
+    judged = contract("registration").judge(registration_rows(4_000, seed=7))
+
+    rules = set(judged.faults["rule"])
+    assert 0.90 < judged.accepted.height / 4_000 < 0.99
+    assert {
+        "uscc.check_character",
+        "uscc.spreadsheet_damage",
+        "field.required",
+        "code.unknown",
+        "number.unit_word",
+    } <= rules
+
+
+def test_a_run_tells_both_rates_their_ratio_and_what_became_of_the_rows() -> None:
+    told = run(rows=600, seed=7)
+
+    assert set(told) == {
+        "rows",
+        "rows_per_second",
+        "marshmallow_rows_per_second",
+        "ratio_to_marshmallow",
+        "accepted",
+        "rejected",
+    }
+    assert told["rows"] == 600 == told["accepted"] + told["rejected"]
+    assert told["ratio_to_marshmallow"] > 0
