@@ -26,6 +26,10 @@ from schemas.identifiers import uscc as uscc_rules
 from schemas.records import RECORD_TYPES
 
 MAX_PAGE = 10_000
+"""Most versions of one page of a feed."""
+
+MAX_RECORDS = 1_000
+"""Most records of one type about one entity in one answer; where there are more, the answer says so."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,27 @@ class Picture:
         name: its current name, None if no source has said it.
         records: record type -> its current versions.
         not_granted: record type -> code of the reason why it is not shown.
+        incomplete: record types of which there is more than ``MAX_RECORDS``; the feed has all of them.
     """
 
     uscc: str
     name: str | None
     records: Mapping[str, Sequence[Version]]
     not_granted: Mapping[str, str]
+    incomplete: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records of one type about one entity.
+
+    Attributes:
+        versions: the first ``MAX_RECORDS`` by position.
+        is_complete: whether these are all.
+    """
+
+    versions: Sequence[Version]
+    is_complete: bool
 
 
 @dataclass(frozen=True)
@@ -74,18 +93,20 @@ def read_entity(context: Context, uscc: str, purpose: str | None, as_of: datetim
         facts = {
             "purpose": purpose,
             "filter": {name: grant.filter() for name, grant in granted.items()},
-            "records": {name: len(versions) for name, versions in records.items()},
+            "records": {name: len(found.versions) for name, found in records.items()},
             **_as_of(as_of),
         }
         append(conn, action=Action.ENTITY_READ, actor=context.caller.urn, at=context.now, facts=facts, usccs=[code])
-    if known is None and not any(records.values()):
+    shown = {name: found.versions for name, found in records.items() if found.versions}
+    if known is None and not shown:
         raise NotFound(f"没有 {code} 的任何记录。", f"Nothing is known of {code}.", uscc=code)
-    return Picture(code, known, {name: versions for name, versions in records.items() if versions}, not_granted)
+    incomplete = [name for name, found in records.items() if not found.is_complete]
+    return Picture(code, known, shown, not_granted, incomplete)
 
 
 def read_records(
     context: Context, record_type: str, uscc: str, purpose: str | None, as_of: datetime | None = None
-) -> list[Version]:
+) -> Records:
     """The records of one type about one entity, now or as they were known at an instant.
 
     Raises:
@@ -96,16 +117,26 @@ def read_records(
     asked = {"read": "records", "record_type": record_type, "purpose": purpose}
     with _audited_refusal(context, asked, [code]), context.store.write() as conn:
         grant = find_grant(conn, context.caller.urn, record_type, purpose, context.now)
-        versions = _records(conn, context, grant, code, as_of)
+        found = _records(conn, context, grant, code, as_of)
         facts = {
             "record_type": record_type,
             "purpose": purpose,
             "filter": grant.filter(),
-            "records": len(versions),
+            "records": len(found.versions),
             **_as_of(as_of),
         }
         append(conn, action=Action.RECORD_READ, actor=context.caller.urn, at=context.now, facts=facts, usccs=[code])
-    return versions
+    return found
+
+
+def may_read(context: Context, record_type: str, purpose: str | None) -> bool:
+    """Whether a read would be granted now; nothing is read, and nothing written."""
+    try:
+        with context.store.read() as conn:
+            find_grant(conn, context.caller.urn, record_type, purpose, context.now)
+    except NotGranted:
+        return False
+    return True
 
 
 def read_feed(context: Context, record_type: str, after: int, limit: int, purpose: str | None) -> Page:
@@ -199,10 +230,17 @@ def _audited_refusal(context: Context, asked: Mapping[str, object], usccs: Seque
         raise
 
 
-def _records(conn: Connection, context: Context, grant: Grant, uscc: str, as_of: datetime | None) -> list[Version]:
+def _records(conn: Connection, context: Context, grant: Grant, uscc: str, as_of: datetime | None) -> Records:
     until = instant(as_of) if as_of is not None else None
-    stored = reading.records(conn, grant.record_type, uscc, as_of=until, region_prefixes=grant.region_prefixes)
-    return project(stored, grant, context.sealer)
+    stored = reading.records(
+        conn,
+        grant.record_type,
+        uscc,
+        as_of=until,
+        region_prefixes=grant.region_prefixes,
+        limit=MAX_RECORDS + 1,
+    )
+    return Records(project(stored[:MAX_RECORDS], grant, context.sealer), len(stored) <= MAX_RECORDS)
 
 
 def _as_of(as_of: datetime | None) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Flask, Response
@@ -14,6 +15,7 @@ from certs.trust import TrustFile
 from connectors.vault import Vault
 from gateway import __version__
 from gateway.api import callers, certificates, deliveries, metrics, problems, public, reads, sharing
+from gateway.api.logs import configure_logs
 from gateway.api.shapes import Problem
 from gateway.certificates_publish import pki_files
 from gateway.clock import utc_now
@@ -41,6 +43,7 @@ def create_app(
     Raises:
         Refused: the installation has not been initialised.
     """
+    configure_logs()
     app = Flask("xinqiao", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
@@ -64,6 +67,7 @@ def create_app(
             trust=TrustFile(pki_files(settings).trust),
             clock=clock,
             peer_chain=peer_chain,
+            waiting=BoundedSemaphore(max(1, settings.threads // 2)),
         ),
     )
     problems.register(app)
@@ -85,7 +89,33 @@ class _Api(Api):  # type: ignore[misc]  # flask-smorest ships no types
 
 def _describe(app: Flask) -> None:
     api = _Api(app)
+    components = api.spec.components
     for record_type in sorted(RECORD_TYPES):
-        api.spec.components.schema(record_type, json_schema(record_type))
+        components.schema(record_type, json_schema(record_type))
+    components.schema("Version", _version())
+    components.security_scheme("system", {"type": "mutualTLS", "description": "certificate of a registered system"})
+    api.spec.options["security"] = [{"system": []}]
     for blueprint in (deliveries.blueprint, reads.blueprint, sharing.blueprint, certificates.blueprint):
         api.register_blueprint(blueprint)
+    # flask-smorest knows one content type for everything it answers.
+    default = components.responses["DEFAULT_ERROR"]
+    default["content"] = {problems.MEDIA_TYPE: default["content"]["application/json"]}
+
+
+def _version() -> dict[str, Any]:
+    """The shape of one version in a picture, a listing or a line of a feed: see ``projection.head``."""
+    text, number = {"type": "string"}, {"type": "integer", "minimum": 1}
+    return {
+        "type": "object",
+        "required": ["seq", "op", "record_key", "uscc", "version", "source", "landed_at", "record"],
+        "properties": {
+            "seq": number,
+            "op": {"enum": ["put", "withdraw"]},
+            "record_key": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+            "uscc": {"type": ["string", "null"]},
+            "version": number,
+            "source": text,
+            "landed_at": {"type": "string", "format": "date-time"},
+            "record": {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in sorted(RECORD_TYPES)]},
+        },
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from threading import BoundedSemaphore
 from typing import Any, cast
 
 from flask import current_app, g, request
@@ -33,6 +34,7 @@ class Services:
         trust: the authorities that are believed, read again when their file changes.
         clock: gives the time, UTC.
         peer_chain: the DER certificates that the TLS layer proved, from the WSGI environment.
+        waiting: taken by each long poll; fewer than there are threads, so that waiting never stops the others.
     """
 
     store: Store
@@ -41,6 +43,7 @@ class Services:
     trust: TrustFile
     clock: Callable[[], datetime]
     peer_chain: Callable[[Mapping[str, Any]], Sequence[bytes]]
+    waiting: BoundedSemaphore
 
 
 def services() -> Services:

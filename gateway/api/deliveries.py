@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO, Any
-from urllib.parse import unquote
 
 from flask import Response, jsonify, request
 from werkzeug.exceptions import UnsupportedMediaType
@@ -16,6 +15,7 @@ from gateway.access.errors import Invalid
 from gateway.access.uploads import Upload, deliver_upload, own_source
 from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
+from gateway.api.reads import header_text
 from gateway.api.shapes import Correction, DeliveryQuery, Reason, Receipt, RejectionQuery
 
 blueprint = Blueprint("deliveries", __name__, url_prefix="/v1", description="报送 · handing over")
@@ -143,8 +143,8 @@ def _from_form(source: str) -> Upload:
 
 
 def _stated_name() -> str:
-    if stated := request.headers.get("X-File-Name"):
-        return unquote(stated)
+    if stated := header_text("X-File-Name"):
+        return stated
     _, options = parse_options_header(request.headers.get("Content-Disposition"))
     return str(options.get("filename", ""))
 

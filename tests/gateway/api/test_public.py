@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -148,3 +151,20 @@ def test_the_openapi_document_names_every_route_of_v1_and_every_record_type(clie
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == rules
     assert set(document["components"]["schemas"]) >= {"registration", "penalty", "complaint", "Receipt", "Problem"}
+
+
+def test_every_reference_of_the_openapi_document_leads_somewhere(client: FlaskClient) -> None:
+    text = ask(client, None, "GET", "/v1/openapi.json").get_data(as_text=True)
+    document = json.loads(text)
+
+    def found(reference: str) -> bool:
+        place = document
+        for step in reference.removeprefix("#/").split("/"):
+            place = place.get(step, {})
+        return bool(place)
+
+    references = set(re.findall(r'"\$ref": ?"(#/[^"]+)"', text))
+    assert [one for one in sorted(references) if not found(one)] == []
+    assert len(references) > 10
+    assert list(document["components"]["responses"]["DEFAULT_ERROR"]["content"]) == ["application/problem+json"]
+    assert document["components"]["securitySchemes"]["system"]["type"] == "mutualTLS"

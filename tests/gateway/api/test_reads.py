@@ -145,6 +145,17 @@ def test_a_chinese_purpose_is_named_percent_encoded(home: Installation, client: 
     assert answer.status_code == 200
 
 
+def test_a_chinese_purpose_is_understood_as_bytes_of_utf_8_too(
+    home: Installation, client: FlaskClient, landed: str
+) -> None:
+    system = narrow(home, "bytes", purpose="联合惩戒")
+
+    # As curl sends it: WSGI hands the bytes over as Latin-1.
+    answer = ask(client, system, "GET", "/v1/feeds/registration", purpose="联合惩戒".encode().decode("latin-1"))
+
+    assert answer.status_code == 200
+
+
 def test_an_expired_grant_is_refused_with_its_last_day(home: Installation, client: FlaskClient, landed: str) -> None:
     yesterday = home.now.date() - timedelta(days=1)
     system = narrow(home, "expired", valid_from=yesterday - timedelta(days=9), valid_until=yesterday)
@@ -259,6 +270,45 @@ def test_a_region_filter_leaves_out_the_records_of_other_regions_and_moves_the_c
     answer = ask(client, system, "GET", "/v1/feeds/registration?limit=1")
 
     assert (lines(answer), int(answer.headers["Xinqiao-Next"]) >= 2) == ([], True)
+
+
+def test_who_may_not_read_a_feed_does_not_wait_for_it(client: FlaskClient, consumer: System) -> None:
+    began = time.monotonic()
+
+    answer = ask(client, consumer, "GET", "/v1/feeds/registration?after=999999&wait=60")
+
+    assert (problem(answer), time.monotonic() - began < 5) == ((403, "grant_none"), True)
+
+
+def test_more_records_than_fit_in_an_answer_are_told_to_be_more(
+    client: FlaskClient, reader: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway.access.reads, "MAX_RECORDS", 0)
+
+    listing = ask(client, reader, "GET", f"/v1/records/registration?uscc={ONE}").get_json()
+    picture = ask(client, reader, "GET", f"/v1/entities/{ONE}").get_json()
+
+    assert listing == {"record_type": "registration", "complete": False, "records": []}
+    assert picture["incomplete"] == ["registration"]
+
+
+def test_a_failure_is_logged_without_what_it_worked_on(
+    client: FlaskClient, reader: System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> int:
+        secret = "330106199001011234"
+        raise RuntimeError(f"length {len(secret)}")
+
+    monkeypatch.setattr(gateway.access.reads, "append", broken)
+
+    answer = ask(client, reader, "GET", f"/v1/entities/{ONE}")
+
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(one["event"], one["request_id"]) for one in logged] == [
+        ("request failed", answer.get_json()["request_id"])
+    ]
+    assert "RuntimeError: length 18" in logged[0]["exception"]
+    assert "330106199001011234" not in str(logged)
 
 
 def test_a_feed_with_nothing_new_waits_and_answers_when_something_lands(

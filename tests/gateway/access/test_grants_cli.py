@@ -1,0 +1,91 @@
+"""``xinqiao grants``: what the operator sees and does."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from connectors.errors import XinqiaoError
+from connectors.registry import sources
+from gateway.access.applications import Wish, apply_for
+from gateway.access.grants import WHOLE
+from gateway.cli.grants import grants
+from gateway.settings import Settings
+from gateway.store import Store
+
+SYSTEM = "urn:xinqiao:customs:risk"
+GIVE = ("give", SYSTEM, "penalty", "--purpose", "风险布控", "--legal-basis", "海关法", "--json")
+
+
+def run(settings: Settings, *arguments: str) -> Result:
+    return CliRunner().invoke(grants, arguments, obj=settings, catch_exceptions=False)
+
+
+def rows(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_a_grant_is_given_listed_and_withdrawn(sqlite_settings: Settings) -> None:
+    (given,) = rows(run(sqlite_settings, *GIVE, "--columns", "document_no, facts", "--region", "33"))
+    listed = rows(run(sqlite_settings, "list", "--system", SYSTEM, "--json"))
+    (ended,) = rows(run(sqlite_settings, "withdraw", given["id"], "--json"))
+
+    assert listed == [given]
+    assert (given["columns"], given["region_prefixes"], given["status"]) == (["document_no", "facts"], ["33"], "active")
+    assert (ended["id"], ended["status"]) == (given["id"], "withdrawn")
+
+
+def test_several_grants_are_given_or_none(sqlite_settings: Settings) -> None:
+    with pytest.raises(XinqiaoError):
+        run(sqlite_settings, "give", SYSTEM, "penalty", "complaint", *GIVE[3:], "--columns", "facts")
+
+    assert rows(run(sqlite_settings, "list", "--json")) == []
+
+
+@pytest.mark.parametrize("day", ["20270101", "2027-02-30", "tomorrow"])
+def test_a_day_in_another_form_is_refused(sqlite_settings: Settings, day: str) -> None:
+    result = run(sqlite_settings, *GIVE, "--until", day)
+
+    assert (result.exit_code, day in result.output) == (2, True)
+
+
+def test_the_table_names_every_grant(sqlite_settings: Settings) -> None:
+    (given,) = rows(run(sqlite_settings, *GIVE))
+
+    shown = CliRunner(env={"COLUMNS": "400"}).invoke(grants, ["list"], obj=sqlite_settings)
+
+    assert given["id"] in shown.stdout
+    assert "风险布控" in shown.stdout
+
+
+@pytest.fixture
+def waiting(sqlite_store: Store) -> str:
+    """Id of an application that waits for its providers."""
+    now = datetime.now(UTC)
+    conditional = {spec.record_type for spec in sources().values() if spec.catalogue.share_type == "conditional"}
+    refused = {spec.record_type for spec in sources().values() if spec.catalogue.share_type == "refused"}
+    record_type = sorted(conditional - refused)[0]
+    until = date.today() + timedelta(days=9)
+    wish = Wish(record_type, WHOLE, "risk", "海关法", date.today() - timedelta(days=1), until)
+    with sqlite_store.write() as conn:
+        return apply_for(conn, SYSTEM, wish, sources().values(), now).id
+
+
+def test_an_application_is_approved_into_a_grant(sqlite_settings: Settings, waiting: str) -> None:
+    (before,) = rows(run(sqlite_settings, "applications", "--status", "waiting", "--json"))
+    (done,) = rows(run(sqlite_settings, "approve", waiting, "--json"))
+
+    (grant,) = rows(run(sqlite_settings, "list", "--json"))
+    assert (before["id"], done["status"], done["grant_id"]) == (waiting, "granted", grant["id"])
+
+
+def test_an_application_is_refused_with_a_reason(sqlite_settings: Settings, waiting: str) -> None:
+    (done,) = rows(run(sqlite_settings, "refuse", waiting, "--reason", "用途不明", "--json"))
+
+    assert (done["status"], done["reason"]) == ("refused", "用途不明")
+    assert rows(run(sqlite_settings, "list", "--json")) == []
