@@ -14,6 +14,7 @@ from connectors.decode.shape import undecodable
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _DIGITS = "0123456789"
+_LAST_ROW = 1_048_576
 
 
 class _StringItems:
@@ -74,6 +75,7 @@ class _Cells:
             self._is_hint = True
         elif name == "row":
             self._line = int(attributes.get("r") or self._line + 1)
+            self._check_place(self._line <= _LAST_ROW, f"row {self._line}")
             self._row, self._column = {}, -1
 
     def end(self, name: str) -> None:
@@ -116,8 +118,18 @@ class _Cells:
                 f"cell {self._place} refers to shared string {text}, which is not there.",
             ) from error
 
+    def _check_place(self, is_inside: bool, place: str) -> None:
+        """A place beyond the format's own limits is a trap: one cell there would make a sheet of billions."""
+        if not is_inside:
+            raise undecodable(
+                self._where,
+                f"位置 {place} 超出工作表的范围（XFD1048576）。",
+                f"{place} lies outside of what a worksheet can hold (XFD1048576).",
+            )
+
     def _index(self, letters: str) -> int:
         if letters not in self._columns:
+            self._check_place(len(letters) <= 3 and letters.isascii() and letters.isalpha(), f"column {letters[:10]}")
             index = 0
             for letter in letters:
                 index = index * 26 + ord(letter) - 64

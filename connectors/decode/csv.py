@@ -9,7 +9,7 @@ from dataclasses import replace
 import polars as pl
 from polars.exceptions import PolarsError
 
-from connectors.decode.shape import Table, empty_table, from_rows, undecodable
+from connectors.decode.shape import Table, check_size, empty_table, from_rows, undecodable
 from connectors.delivery import LINE
 from connectors.headings import find_heading_row, fits, unique_headings
 from connectors.spec import SourceSpec
@@ -34,6 +34,7 @@ def read_csv(name: str, data: bytes, spec: SourceSpec) -> Table:
             "declared as gb18030 but the bytes are UTF-8.",
             declared="gb18030",
         )
+    check_size(where, len(headings))
     body = text[body_start:].rstrip("\r\n")
     if not body:
         return empty_table(name, headings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from connectors.decode.shape import Table, from_rows
+from connectors.decode.shape import Table, check_size, from_rows
 from connectors.delivery import Finding
 from connectors.headings import find_heading_row, fits, unique_headings
 from connectors.spec import SourceSpec
@@ -33,6 +33,7 @@ def to_table(name: str, grid: Grid, spec: SourceSpec) -> Table | None:
     if not filled:
         return None
     width = 1 + max(max(cells) for _, cells in filled)
+    check_size(name, width)
     top = [_dense(cells, width) for _, cells in grid.rows[: spec.decode.header_within]]
     joined = [_joined(upper, lower) for upper, lower in zip(top, top[1:], strict=False)]
     index, depth, headings = _choose(top, joined, spec)

@@ -39,6 +39,30 @@ def undecodable(where: str, zh: str, en: str, **details: object) -> Undecodable:
     )
 
 
+MAX_COLUMNS = 1000
+"""The widest form met has 57; beyond this a file is damaged or meant to exhaust us."""
+MAX_SPARSE_CELLS = 50_000_000
+"""Cells, empty ones included, of a sheet whose rows need not name them all: a few bytes could ask for billions."""
+
+
+def check_size(where: str, columns: int, rows: int = 0) -> None:
+    """Refuse a sheet that is small on disk and huge in memory.
+
+    Raises:
+        Undecodable: too many columns, or rows times columns.
+    """
+    if columns > MAX_COLUMNS or columns * rows > MAX_SPARSE_CELLS:
+        raise undecodable(
+            where,
+            f"有 {columns} 列、{rows} 行，超过上限（{MAX_COLUMNS} 列，{MAX_SPARSE_CELLS} 个单元格）；"
+            "请拆分或改用 CSV。",
+            f"has {columns} columns and {rows} rows, more than allowed ({MAX_COLUMNS} columns, {MAX_SPARSE_CELLS} "
+            "cells); split it or send CSV.",
+            columns=columns,
+            rows=rows,
+        )
+
+
 def lines_text(lines: list[int], most: int = 10) -> str:
     """Line numbers for a message, the first few of many."""
     listed = ", ".join(str(line) for line in lines[:most])
@@ -51,7 +75,12 @@ def empty_table(name: str, headings: list[str]) -> Table:
 
 
 def from_rows(name: str, headings: list[str], rows: list[tuple[int, dict[int, str]]]) -> Table:
-    """A table of sparse rows: (line, column index -> text)."""
+    """A table of sparse rows: (line, column index -> text).
+
+    Raises:
+        Undecodable: too many columns, or rows times columns.
+    """
+    check_size(name, len(headings), len(rows))
     columns = {heading: [cells.get(i) for _, cells in rows] for i, heading in enumerate(headings)}
     schema = {LINE: pl.UInt32, **dict.fromkeys(headings, pl.String)}
     return Table(name, pl.DataFrame({LINE: [line for line, _ in rows], **columns}, schema=schema))

@@ -128,6 +128,11 @@ def test_the_last_line_needs_no_line_break() -> None:
     assert rows(read(SPEC, (HEAD + "1,投诉,甲,2024").encode())) == [(2, "1", "投诉", "甲", "2024")]
 
 
+def test_more_columns_than_any_form_has_are_refused() -> None:
+    with pytest.raises(Undecodable, match="has 1005 columns"):
+        read(SPEC, (HEAD.strip() + ",x" * 1001 + "\n1\n").encode())
+
+
 CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6) | st.sampled_from(
     ['a"b', "x,y", "一\n二", ""]
 )

@@ -138,3 +138,10 @@ def test_csv_where_xml_is_declared_is_refused() -> None:
 
 def test_line_numbers_of_table_dumps_are_those_of_the_file() -> None:
     assert rows(read(LINES, b'{"a": "1"}\n\n{"a": "2"}\n')) == [(1, "1"), (3, "2")]
+
+
+def test_rows_that_each_bring_a_column_of_their_own_are_refused() -> None:
+    rows_text = ",".join(f'{{"k{i}": "1"}}' for i in range(1001))
+
+    with pytest.raises(Undecodable, match="has 1001 columns and 1001 rows"):
+        read(JSON, f'{{"data": {{"list": [{rows_text}]}}}}'.encode())

@@ -210,3 +210,18 @@ def test_what_is_no_workbook_is_refused(data: bytes) -> None:
 def test_a_truncated_workbook_is_refused() -> None:
     with pytest.raises(Undecodable, match="cut short or damaged|expected one of"):
         read(SPEC, sheet_of(HEAD)[:-200])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('r="A1"', 'r="ALM1"', "has 1001 columns"),
+        ('r="A1"', 'r="ZZZZZ1"', "column ZZZZZ lies outside"),
+        ('<row r="1"', '<row r="99999999999"', "row 99999999999 lies outside"),
+        ("<v>0</v>", "<v>999</v>", "refers to shared string 999"),
+        ('<row r="1"', '<row r="one"', "not well-formed worksheet XML"),
+    ],
+)
+def test_a_cell_that_asks_for_a_sheet_of_billions_is_refused(old: str, new: str, said: str) -> None:
+    with pytest.raises(Undecodable, match=said):
+        read(SPEC, with_cell(sheet_of(HEAD), old, new))
