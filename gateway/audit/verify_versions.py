@@ -8,14 +8,13 @@ from typing import Any
 
 import polars as pl
 from sqlalchemy import Boolean, Column, ColumnElement, Connection, Date, Integer, String, cast, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.audit import merkle
 from gateway.audit.problems import Problems, Progress
 from gateway.audit.proofs import accepted_count, accepted_leaves
 from gateway.audit.roots import VERSION_COLUMNS, root, version_leaf_hashes
 from gateway.audit.tables import covered_range
-from gateway.audit.verify_log import Landing
+from gateway.audit.verify_entries import UNREADABLE, Landing
 from gateway.settings import Settings
 from gateway.store.tables import deliveries, versions_table
 from schemas.columnar import contract
@@ -128,14 +127,14 @@ class _Verification:
         try:
             here = select(*columns).where(seq >= start, seq <= seqs[-1]).order_by(seq)
             return self._frame(self._conn.execute(here).all())
-        except _UNREADABLE:
+        except UNREADABLE:
             return pl.concat([self._single(columns, one) for one in seqs])
 
     def _single(self, columns: Sequence[ColumnElement[Any]], seq: int) -> pl.DataFrame:
         """One row of a page that could not be read; an unreadable one is reported and left out."""
         try:
             return self._frame(self._conn.execute(select(*columns).where(self._versions.c.seq == seq)).all())
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             self._tell_version(seq, f"无法读取：{error}", f"cannot be read: {error}")
             return self._frame([])
 
@@ -240,10 +239,6 @@ class _Verification:
         covered = _range(self._ranged[at]) if at >= 0 else None
         index = self._ranged[at].index if covered and covered[0] <= seq <= covered[1] else None
         self._problems.add(index, f"{self._record_type} seq {seq}", zh, en)
-
-
-_UNREADABLE = (ValueError, TypeError, OverflowError, SQLAlchemyError, pl.exceptions.PolarsError)
-"""What a driver or Polars raises over a value of another type than the column's; SQLite stores any."""
 
 
 def _range(landing: Landing) -> tuple[int, int] | None:

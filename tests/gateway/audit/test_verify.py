@@ -373,6 +373,28 @@ def test_a_value_no_column_should_hold_is_reported_not_stumbled_over(lived_in: S
     assert report.first_bad.startswith("entry 1: complaint seq 2: cannot be read: ")
 
 
+@pytest.mark.parametrize("body", [b"not JSON", b"[]", b'{"usccs":7}', b"\xff\xfe", b"", b'{"first_seq":"one"}'])
+def test_a_body_that_is_no_entry_is_named(lived_in: Store, body: bytes) -> None:
+    report = alter(lived_in, lambda conn: conn.execute(update(entries).where(entries.c.idx == 3).values(body=body)))
+
+    assert report.first_bad is not None
+    assert report.first_bad.startswith("entry 3: ")
+    assert (3, "entry 3", "its action, actor or time column differs from its body") in found(report)
+
+
+def test_a_row_of_the_log_that_cannot_be_read_is_named(lived_in: Store) -> None:
+    if lived_in.engine.dialect.name != "sqlite":
+        pytest.skip("only SQLite stores a value of another type than the column's")
+
+    report = alter(
+        lived_in, lambda conn: conn.exec_driver_sql("UPDATE audit_entries SET leaf_hash = 7.5 WHERE idx = 2")
+    )
+
+    assert report.first_bad is not None
+    assert report.first_bad.startswith("entry 2: ")
+    assert {problem.entry for problem in report.problems} <= {2, None}
+
+
 def test_a_home_without_a_sealed_log_is_not_called_sound(store: Store, now: datetime) -> None:
     assert [where for _, where, _ in found(verify(store))] == ["checkpoint file"]
 
