@@ -77,7 +77,8 @@ def _rules(schema: type[RecordSchema]) -> Iterator[str]:
         yield ""
 
 
-def _tables() -> dict[str, CodeTable]:
+def tables_in_use() -> dict[str, CodeTable]:
+    """Name -> code table, of every code table some field uses."""
     fields = (field for schema in RECORD_TYPES.values() for field in schema.shared_fields().values())
     tables = {field.table.name: field.table for field in fields if isinstance(field, Code | Codes)}
     return dict(sorted(tables.items()))
@@ -85,7 +86,7 @@ def _tables() -> dict[str, CodeTable]:
 
 def _codes() -> str:
     lines = ['## <a id="code-tables"></a>代码表 / Code tables', ""]
-    for name, table in _tables().items():
+    for name, table in tables_in_use().items():
         lines += [
             f"### `{name}`",
             "",

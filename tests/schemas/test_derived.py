@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,6 @@ def misfits(record: dict[str, object], schema: dict[str, object]) -> list[str]:
 
 def fits(value: object, told: dict[str, object]) -> bool:
     """Whether a value fits one property."""
-    import re
-
     kinds = {"string": str, "integer": int, "boolean": bool}
     if not isinstance(value, kinds[str(told["type"])]):
         return False

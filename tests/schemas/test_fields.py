@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import marshmallow as ma
 import pytest
 
-from schemas import fields
+from schemas import code_tables, fields
+from schemas.derived_dictionary import tables_in_use
 from schemas.faults import Fault
 from schemas.fields.codes import section_of
 from schemas.fields.dates import FOREVER
@@ -281,15 +283,10 @@ def test_a_value_that_is_not_text_is_refused_not_converted() -> None:
 
 
 def test_every_code_table_is_sound_and_every_one_is_used() -> None:
-    from pathlib import Path
-
-    from schemas import code_tables
-    from schemas.derived_dictionary import _tables
-
     folder = Path(str(code_tables.__file__)).parent
     names = {file.stem for file in folder.glob("*.csv")} - {"gbt2260_records", "hs_2022"}
 
-    assert names == set(_tables())
+    assert names == set(tables_in_use())
     for name in names:
         for row in fields.code_table(name).rows:
             assert all((row.code, row.name_zh, row.name_en)), (name, row)
