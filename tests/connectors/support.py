@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,9 @@ from connectors.spec_file import load_spec
 from connectors.vault import DEFAULT_MAX_UNPACKED_BYTES, Vault
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="xinqiao-test-"))
+atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 
 CATALOGUE = """
 catalogue: {code: "307001/000001", category: department, provider_zh: 示例局, provider_uscc: 11330000000000000D,
@@ -49,7 +54,7 @@ def make_spec(text: str = COMPLAINTS, *changes: tuple[str, str]) -> SourceSpec:
     for old, new in changes:
         assert old in text, old
         text = text.replace(old, new)
-    folder = Path(tempfile.mkdtemp(prefix="xinqiao-test-")) / "agency" / "source"
+    folder = Path(tempfile.mkdtemp(dir=SCRATCH)) / "agency" / "source"
     folder.mkdir(parents=True)
     (folder / "source.yml").write_text(text + CATALOGUE, "utf-8")
     return load_spec(folder)
@@ -57,7 +62,7 @@ def make_spec(text: str = COMPLAINTS, *changes: tuple[str, str]) -> SourceSpec:
 
 def deliver(spec: SourceSpec, *parts: tuple[str, bytes]) -> Delivery:
     """A delivery of the given files."""
-    vault = Vault(Path(tempfile.mkdtemp(prefix="xinqiao-test-")))
+    vault = Vault(Path(tempfile.mkdtemp(dir=SCRATCH)))
     kept = tuple(vault.keep(name, "application/octet-stream", [data]) for name, data in parts)
     return Delivery(spec.source, kept, "test", NOW)
 
