@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from gateway.resolve import ENTITIES
 from gateway.store import dialect
@@ -29,6 +29,8 @@ def learn(conn: Connection, contract: Contract, frame: pl.DataFrame, authority: 
     known = frame.filter(pl.col("entity_uscc").is_not_null())
     if contract.record_type not in TEACHERS or known.is_empty():
         return False
+    # Two record types teach, under different landing locks: without an order they could wait for each other's rows.
+    conn.execute(select(positions.c.last_seq).where(positions.c.record_type == ENTITIES).with_for_update())
     written = 0
     if contract.record_type == "registration":
         written += dialect.upsert(

@@ -165,4 +165,5 @@ def _merge(conn: Connection, table: Table, frame: pl.DataFrame, on_conflict: Cal
         rows = select(incoming).where(true())
         dialect_insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
         statement = on_conflict(dialect_insert(table).from_select(frame.columns, rows))
-        return conn.execute(statement).rowcount
+        # Unless asked to, SQLAlchemy does not keep the count of an INSERT.
+        return conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
