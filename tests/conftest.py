@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
+from gateway.bench.postgres import database, running_postgres
 from gateway.home import initialise
 from gateway.settings import Settings
 from gateway.store import Store, open_store
-from tests.postgres import running_postgres
 
 pytest_plugins = ["tests.golden_plugin"]
 
@@ -51,12 +50,9 @@ def sqlite_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_home(tmp_path_factory: pytest.TempPathFactory, postgres: URL) -> Iterator[tuple[Path, URL]]:
     """The same with its tables in a PostgreSQL database, which is the template of each test's own."""
     home = tmp_path_factory.mktemp("home")
-    name = f"template_{os.getpid()}"
-    _run(postgres, f"CREATE DATABASE {name}")
-    url = postgres.set(database=name)
-    initialise(_settings(home, url), NOW)
-    yield home, url
-    _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    with database(postgres, f"template_{os.getpid()}") as url:
+        initialise(_settings(home, url), NOW)
+        yield home, url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -70,9 +66,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
     template, url = request.getfixturevalue("postgres_home")
     shutil.copytree(template, home)
     name = f"test_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**9}"
-    _run(url.set(database="postgres"), f"CREATE DATABASE {name} TEMPLATE {url.database}")
-    yield _settings(home, url.set(database=name))
-    _run(url.set(database="postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+    with database(url, name, template=url.database) as own:
+        yield _settings(home, own)
 
 
 @pytest.fixture
@@ -101,11 +96,3 @@ def sqlite_store(sqlite_settings: Settings) -> Iterator[Store]:
 
 def _settings(home: Path, url: URL) -> Settings:
     return replace(Settings(home=home), database_url=url.render_as_string(hide_password=False))
-
-
-def _run(server: URL, statement: str) -> None:
-    # Database names cannot be parameters; these are made here, from a process id and a hash.
-    engine = create_engine(server.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as conn:
-        conn.execute(text(statement))
-    engine.dispose()

@@ -1,0 +1,228 @@
+"""How fast a GB18030 CSV becomes landed, audited versions, step by step, beside plain marshmallow and bare loading."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from sqlalchemy import MetaData, Table
+from sqlalchemy.engine import make_url
+from sqlalchemy.sql import quoted_name
+
+from connectors.decode import decode
+from connectors.delivery import Delivery, Mapped, Sheet
+from connectors.mapping import map_sheet
+from connectors.registry import source
+from connectors.spec import Column, Expect, Form, SourceSpec
+from connectors.vault import Vault
+from gateway import pipeline
+from gateway.bench.contract import PLAIN_ROWS, plain_load, registration_rows
+from gateway.bench.postgres import database, running_postgres
+from gateway.clock import utc_now
+from gateway.home import initialise, open_home
+from gateway.judge import judge
+from gateway.sealing import load_sealer
+from gateway.settings import Settings
+from gateway.staging import stage
+from gateway.steps import ENTITY, ENTITY_BY, Judged
+from gateway.store import Store, dialect
+from gateway.store.tables import versions_table
+from schemas.columnar import Contract
+from schemas.records import RECORD_TYPES
+
+ROUNDS = 3
+
+
+def run(
+    rows: int,
+    settings: Settings,
+    postgres: bool,
+    seed: int = 7,
+    told: Callable[[str], None] = lambda step: None,
+) -> dict[str, Any]:
+    """Measure on synthetic ``registration`` rows with 3 % dirt; every round lands in a new, empty database.
+
+    Args:
+        rows: rows of the delivery.
+        settings: its ``database_url`` names the server if it is a PostgreSQL; otherwise one is started.
+        postgres: land in PostgreSQL rather than SQLite.
+        told: called with the name of each thing measured, before it is.
+
+    Returns:
+        rates in rows per second (medians), ``ratio_to_marshmallow`` (map and judge against plain
+        ``Schema.load(many=True)``), ``ratio_to_copy`` (end to end against bare loading of the finished
+        rows into the same table with the same indexes), ``reload_ratio`` (time of re-delivering with 5 % of the
+        names changed, against the first load), ``peak_rss_mb``.
+    """
+    spec = bench_spec()
+    frame = registration_rows(rows, seed)
+    rounds = _Round(spec, _csv(frame, spec), _csv(_renamed(frame), spec), frame.head(PLAIN_ROWS), told)
+    del frame
+    with _server(settings, postgres) as server:
+        for number in range(ROUNDS):
+            with _empty_store(server, number) as store:
+                rounds.run(store)
+    return _report(rows, postgres, {name: statistics.median(values) for name, values in rounds.seconds.items()})
+
+
+@dataclass
+class _Round:
+    """One after the other, every step and what it is compared with, on the same rows."""
+
+    spec: SourceSpec
+    sent: bytes
+    changed: bytes
+    sample: pl.DataFrame
+    told: Callable[[str], None]
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def run(self, store: Store) -> None:
+        vault = Vault(store.settings.home)
+        delivery = _delivery(vault, self.spec, self.sent)
+        rules = Contract(RECORD_TYPES["registration"])
+        sheet = self._time("decode", decode, delivery, self.spec)
+        judged = self._time("map_judge", _map_and_judge, sheet, rules, self.spec)
+        finished = _finished(store, judged.mapped, rules, self.spec)
+        del sheet, judged
+        self._time("marshmallow", plain_load, self.sample.select(_fields(self.spec)).to_dicts())
+        self._time("bare_load", _bare_load, store, finished)
+        del finished
+        self._time("end_to_end", _deliver, store, self.spec, delivery)
+        self._time("reload", _deliver, store, self.spec, _delivery(vault, self.spec, self.changed))
+
+    def _time(self, name: str, act: Callable[..., Any], *arguments: object) -> Any:
+        self.told(name)
+        gc.collect()
+        begun = time.perf_counter()
+        result = act(*arguments)
+        self.seconds.setdefault(name, []).append(time.perf_counter() - begun)
+        return result
+
+
+def _map_and_judge(sheet: Sheet, rules: Contract, spec: SourceSpec) -> Judged:
+    return judge(map_sheet(sheet, spec), rules, spec)
+
+
+def _fields(spec: SourceSpec) -> list[str]:
+    return [column.field for column in spec.forms[0].columns]
+
+
+def bench_spec() -> SourceSpec:
+    """A source with one column per measured field, GB18030, no expectations."""
+    spec = source("market_supervision/company_list")
+    fields = [name for name in registration_rows(1, 0).columns if not name.startswith("_")]
+    form = Form("bench", tuple(Column(name, (name,)) for name in fields))
+    decoding = replace(spec.decode, formats=("csv",), encoding="gb18030")
+    return replace(spec, forms=(form,), decode=decoding, expect=Expect())
+
+
+def _csv(frame: pl.DataFrame, spec: SourceSpec) -> bytes:
+    return frame.select(_fields(spec)).write_csv().encode("gb18030")
+
+
+def _renamed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Every twentieth name changed."""
+    is_changed = pl.col("_row") % 20 == 0
+    return frame.with_columns(pl.when(is_changed).then(pl.col("name") + "改").otherwise(pl.col("name")).alias("name"))
+
+
+def _delivery(vault: Vault, spec: SourceSpec, content: bytes) -> Delivery:
+    part = vault.keep("bench.csv", "text/csv", [content])
+    return Delivery(spec.source, (part,), "bench", utc_now())
+
+
+def _deliver(store: Store, spec: SourceSpec, delivery: Delivery) -> None:
+    pipeline.deliver(store, pipeline.receive(store, delivery, spec), spec, utc_now())
+
+
+def _finished(store: Store, mapped: Mapped, rules: Contract, spec: SourceSpec) -> pl.DataFrame:
+    """The rows as the versions table takes them, ready made: what bare loading is given for nothing."""
+    accepted = judge(mapped, rules, spec).accepted.with_columns(
+        pl.col("uscc").alias(ENTITY), pl.lit("uscc").alias(ENTITY_BY)
+    )
+    staged = stage(accepted, rules, load_sealer(store.settings.home))
+    return staged.rename({"ord": "seq"}).with_columns(
+        version=pl.lit(1, pl.Int64),
+        source=pl.lit(spec.source),
+        delivery_id=pl.lit("bench"),
+        landed_at=pl.lit("2026-01-01T00:00:00.000000Z"),
+    )
+
+
+def _bare_load(store: Store, finished: pl.DataFrame) -> None:
+    """The limit: COPY (or executemany) of finished rows into an empty table with the same columns and indexes."""
+    with store.write() as conn:
+        twin = versions_table("registration").to_metadata(MetaData(), name="bench_registration")
+        twin.primary_key.name = quoted_name("pk_bench_registration", quote=None)
+        for index in twin.indexes:
+            index.name = quoted_name(f"bench_{index.name}", quote=None)
+        twin.create(conn)
+        dialect.bulk_load(conn, twin, _in_order(finished, twin))
+    with store.write() as conn:
+        twin.drop(conn)
+
+
+def _in_order(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    return frame.select(c.name for c in table.columns if c.name in frame.columns)
+
+
+@contextmanager
+def _server(settings: Settings, postgres: bool) -> Iterator[Any]:
+    if not postgres:
+        yield None
+    elif settings.database_url:
+        yield make_url(settings.database_url)
+    else:
+        with running_postgres() as url:
+            yield url
+
+
+@contextmanager
+def _empty_store(server: Any, number: int) -> Iterator[Store]:
+    with tempfile.TemporaryDirectory(prefix="xinqiao-bench-") as folder:
+        settings = Settings(home=Path(folder))
+        if server is None:
+            yield from _opened(settings, utc_now())
+            return
+        with database(server, f"xinqiao_bench_{number}") as url:
+            with_database = replace(settings, database_url=url.render_as_string(hide_password=False))
+            yield from _opened(with_database, utc_now())
+
+
+def _opened(settings: Settings, now: datetime) -> Iterator[Store]:
+    initialise(settings, now)
+    store = open_home(settings)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _report(rows: int, postgres: bool, seconds: dict[str, float]) -> dict[str, Any]:
+    rates = {name: rows / spent for name, spent in seconds.items()}
+    rates["marshmallow"] = min(rows, PLAIN_ROWS) / seconds["marshmallow"]
+    return {
+        "rows": rows,
+        "database": "postgresql" if postgres else "sqlite",
+        "rows_per_s": round(rates["end_to_end"]),
+        "decode_rows_per_s": round(rates["decode"]),
+        "map_judge_rows_per_s": round(rates["map_judge"]),
+        "reload_rows_per_s": round(rates["reload"]),
+        "bare_load_rows_per_s": round(rates["bare_load"]),
+        "marshmallow_rows_per_s": round(rates["marshmallow"]),
+        "land_rows_per_s": round(rows / max(1e-9, seconds["end_to_end"] - seconds["decode"] - seconds["map_judge"])),
+        "ratio_to_marshmallow": round(rates["map_judge"] / rates["marshmallow"], 1),
+        "ratio_to_copy": round(rates["end_to_end"] / rates["bare_load"], 2),
+        "reload_ratio": round(seconds["reload"] / seconds["end_to_end"], 2),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }

@@ -1,0 +1,65 @@
+"""``xinqiao bench``: ours beside the plain way and the limit, in one run, interleaved, medians and ratios."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gateway.cli.output import print_json
+from gateway.settings import Settings
+
+_rows = click.option("--rows", default=200_000, show_default=True, type=click.IntRange(200), help="行数 / rows")
+_seed = click.option("--seed", default=7, show_default=True, help="随机种子 / seed of the synthetic rows")
+_json = click.option("--json", "as_json", is_flag=True, help="最后一行输出 JSON / end with one JSON line")
+
+
+@click.group("bench")
+def bench() -> None:
+    """Measure. Rates are of this machine and this moment; ratios travel better. 测速。"""
+
+
+@bench.command("contract")
+@_rows
+@_seed
+@_json
+def contract(rows: int, seed: int, as_json: bool) -> None:
+    """Judging rows, beside plain marshmallow Schema.load(many=True) on the same rows."""
+    from gateway.bench import contract as judging
+
+    _tell(judging.run(rows, seed), as_json)
+
+
+@bench.command("pipeline")
+@_rows
+@_seed
+@click.option(
+    "--database",
+    default="postgresql",
+    show_default=True,
+    type=click.Choice(["postgresql", "sqlite"]),
+    help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
+)
+@_json
+@click.pass_obj
+def pipeline(settings: Settings, rows: int, seed: int, database: str, as_json: bool) -> None:
+    """GB18030 CSV to landed, audited versions, step by step, beside bare loading of finished rows."""
+    from gateway.bench import pipeline as landing
+
+    progress = Console(stderr=True)
+    result = landing.run(rows, settings, database == "postgresql", seed, lambda step: progress.print(f"· {step}"))
+    _tell(result, as_json)
+
+
+def _tell(result: dict[str, Any], as_json: bool) -> None:
+    machine = f"{os.cpu_count()} × {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
+    table = Table("项目 figure", "值 value", caption=machine, caption_justify="left")
+    for name, value in result.items():
+        table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+    Console().print(table)
+    if as_json:
+        print_json({**result, "machine": machine})
