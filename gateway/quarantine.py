@@ -27,6 +27,7 @@ from schemas.canonical import canonical_json
 from schemas.columnar import contract
 
 _NAMED = 1_000
+_CHUNK = 5_000
 OPEN, CORRECTED, REPLAYED, DISMISSED = "open", "corrected", "replayed", "dismissed"
 
 
@@ -161,11 +162,16 @@ def settle(
     Raises:
         Refused: one of them is no longer open: another person was quicker.
     """
-    closed = conn.execute(
-        update(rejections)
-        .where(rejections.c.id.in_(rows), rejections.c.status == OPEN)
-        .values(status=status, settled_by=actor, settled_at=instant(now), settled_in=landed_in, reason=reason)
-    ).rowcount
+    closing = update(rejections).values(
+        status=status, settled_by=actor, settled_at=instant(now), settled_in=landed_in, reason=reason
+    )
+    # A statement can carry some ten thousands of values, a delivery can have more rows in quarantine.
+    closed = sum(
+        conn.execute(
+            closing.where(rejections.c.id.in_(rows[start : start + _CHUNK]), rejections.c.status == OPEN)
+        ).rowcount
+        for start in range(0, len(rows), _CHUNK)
+    )
     if closed != len(rows):
         raise Refused(
             f"{len(rows) - closed} 行已由他人处理；请刷新后再试",

@@ -87,7 +87,7 @@ def replay(store: Store, delivery_id: str, actor: str, now: datetime) -> dict[st
     spec = source(row.source)
     if row.status in ("refused", "received"):
         return pipeline.deliver(store, delivery_id, spec, now)
-    if not waiting:
+    if waiting.is_empty():
         raise Refused(
             f"交付 {delivery_id} 没有待处理的隔离行",
             f"delivery {delivery_id} has no open quarantined rows",
@@ -95,26 +95,29 @@ def replay(store: Store, delivery_id: str, actor: str, now: datetime) -> dict[st
         )
     partial = replace(delivery, is_partial=True, origin=f"replay:{actor}", received_at=now, cursor=None)
     mapped = map_sheet(decode(partial, spec, store.settings.max_unpacked_bytes), spec)
-    mapped = _only(mapped, list(waiting))
-    faulty = judge(mapped, contract(spec.record_type), spec).faults[ROW].unique().to_list()
-    mended = [number for number in waiting if number not in set(faulty)]
-    if not mended:
+    places = mapped.sheet.frame.select(ROW, PART, LINE).join(waiting, on=[PART, LINE], how="inner")
+    mapped = _only(mapped, places[ROW].to_list())
+    faulty = judge(mapped, contract(spec.record_type), spec).faults[ROW].unique()
+    mended = places.filter(~pl.col(ROW).is_in(faulty.implode()))
+    if mended.is_empty():
         raise Refused(
-            f"{len(waiting)} 行仍不符合要求；请先修改映射或联系报送单位",
-            f"all {len(waiting)} rows are still faulty; mend the mapping or ask the agency",
+            f"{waiting.height} 行仍不符合要求；请先修改映射或联系报送单位",
+            f"all {waiting.height} rows are still faulty; mend the mapping or ask the agency",
             delivery_id=delivery_id,
         )
-    settled = [waiting[number] for number in mended]
-    return _land(store, partial, _only(mapped, mended), delivery_id, settled, REPLAYED, actor, now)
+    landable = _only(mapped, mended[ROW].to_list())
+    return _land(store, partial, landable, delivery_id, mended["id"].to_list(), REPLAYED, actor, now)
 
 
-def _waiting_rows(conn: Connection, delivery_id: str) -> dict[int, int]:
+def _waiting_rows(conn: Connection, delivery_id: str) -> pl.DataFrame:
+    # Part and line are the agency's own; the number of a row moves when a mended mapping sets notes aside.
     found = conn.execute(
-        select(rejections.c.row, rejections.c.id).where(
+        select(rejections.c.id, rejections.c.part, rejections.c.line).where(
             rejections.c.delivery_id == delivery_id, rejections.c.status == OPEN
         )
     )
-    return {row.row: row.id for row in found}
+    schema = {"id": pl.Int64, PART: pl.String, LINE: pl.UInt32}
+    return pl.DataFrame([tuple(row) for row in found], schema=schema, orient="row")
 
 
 def _demand_open(status: str, rejection_id: int) -> None:
