@@ -21,26 +21,42 @@ def sources(root: Path = AGENCIES) -> dict[str, SourceSpec]:
     Raises:
         Refused: a ``source.yml`` is not in the documented format.
     """
-    specs = (load_spec(file.parent) for file in sorted(root.glob("*/*/source.yml")))
-    return {spec.source: spec for spec in specs}
+    return {name: _load_source(folder) for name, folder in _folders(root).items()}
 
 
 def source(name: str, root: Path = AGENCIES) -> SourceSpec:
-    """The source ``<agency>/<source>``.
+    """The source ``<agency>/<source>``; no other is read, so one task does not pay for all.
 
     Raises:
         Refused: there is no such folder; names the ones there are.
     """
-    try:
-        return sources(root)[name]
-    except KeyError:
-        known = sorted(sources(root))
+    folders = _folders(root)
+    if name not in folders:
+        known = list(folders)
         raise Refused(
             f"没有名为“{name}”的数据源。现有：{'、'.join(known)}。",
             f"there is no source named {name!r}; there are: {', '.join(known)}.",
             source=name,
             known=known,
-        ) from None
+        )
+    return _load_source(folders[name])
+
+
+def source_names(root: Path = AGENCIES) -> list[str]:
+    """Names of all sources, sorted, without reading what they are."""
+    return list(_folders(root))
+
+
+@lru_cache
+def _folders(root: Path) -> dict[str, Path]:
+    """Where each source is described, by name, sorted."""
+    folders = (file.parent for file in sorted(root.glob("*/*/source.yml")))
+    return {f"{folder.parent.name}/{folder.name}": folder for folder in folders}
+
+
+@lru_cache
+def _load_source(folder: Path) -> SourceSpec:
+    return load_spec(folder)
 
 
 def adapter(spec: SourceSpec) -> ModuleType | None:

@@ -10,8 +10,14 @@ import yaml
 
 from connectors.errors import Refused
 
+try:
+    # Ten times as fast, and every Airflow task reads a source.yml before it does anything.
+    from yaml import CSafeLoader as _Safe
+except ImportError:  # PyYAML was built without libyaml
+    from yaml import SafeLoader as _Safe  # type: ignore[assignment]  # the same interface, all in Python
 
-class _Strict(yaml.SafeLoader):
+
+class _Strict(_Safe):
     """SafeLoader that keeps ``2024-01-01``, ``on`` and ``12:30`` as the text they are."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, Any]]] = {}
