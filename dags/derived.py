@@ -8,7 +8,7 @@ from airflow.sdk import AssetAny, dag, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from dags.common import AGENCY_TIME, START, record_asset
-from dags.failures import failing_for_good, note_failed_run
+from dags.failures import failing_for_good, note_failed_run, note_failed_task
 
 
 @dag(
@@ -20,6 +20,7 @@ from dags.failures import failing_for_good, note_failed_run
     max_active_runs=1,
     tags=["derived"],
     on_failure_callback=note_failed_run,
+    default_args={"on_failure_callback": note_failed_task},
 )
 def link_waiting_records() -> None:
     """Landing links what it can at once; this catches records that landed at the same moment as their entity."""
@@ -33,7 +34,7 @@ def link_waiting_records() -> None:
         from gateway.settings import Settings
         from schemas.records import RECORD_TYPES
 
-        with failing_for_good("derived/link_waiting"):
+        with failing_for_good():
             store = open_home(Settings.load())
             try:
                 return {record_type: link(store, record_type, utc_now()) for record_type in RECORD_TYPES}
@@ -52,6 +53,7 @@ def link_waiting_records() -> None:
     max_active_runs=1,
     tags=["derived", "audit"],
     on_failure_callback=note_failed_run,
+    default_args={"on_failure_callback": note_failed_task},
 )
 def verify_audit_log() -> None:
     """Recompute the log and the stored versions from nothing; red if anything was altered."""
@@ -64,7 +66,7 @@ def verify_audit_log() -> None:
         from gateway.home import open_home
         from gateway.settings import Settings
 
-        with failing_for_good("derived/verify_log"):
+        with failing_for_good():
             store = open_home(Settings.load())
             try:
                 report = verify(store)

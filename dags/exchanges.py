@@ -12,10 +12,10 @@ from datetime import timedelta
 from airflow.sdk import DAG, dag, get_parsing_context, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from connectors.registry import sources
+from connectors.registry import source, source_names
 from connectors.spec import SourceSpec
 from dags.common import AGENCY_TIME, START, record_asset
-from dags.failures import failing_for_good, note_failed_run
+from dags.failures import failing_for_good, note_failed_run, note_failed_task
 from gateway.dag_names import dag_id, pool_name
 
 
@@ -33,7 +33,7 @@ def exchange(spec: SourceSpec) -> DAG:
         tags=["exchange", spec.agency, spec.record_type, spec.transport],
         on_failure_callback=note_failed_run,
         params={"source": spec.source},
-        default_args={"pool": pool_name(spec.agency)},
+        default_args={"pool": pool_name(spec.agency), "on_failure_callback": note_failed_task},
     )
     def run() -> None:
         @task(
@@ -46,43 +46,41 @@ def exchange(spec: SourceSpec) -> DAG:
         )
         def receive() -> list[str]:
             """Fetch what the source has; the bytes are kept, nothing is landed yet."""
-            from connectors.registry import source
             from gateway.clock import utc_now
             from gateway.exchange import receive_source
             from gateway.home import open_home
             from gateway.settings import Settings
 
-            with failing_for_good(spec.source):
+            with failing_for_good():
                 store = open_home(Settings.load())
                 try:
-                    return receive_source(store, source(spec.source), utc_now())
+                    return receive_source(store, spec, utc_now())
                 finally:
                     store.close()
 
         @task(outlets=[record_asset(spec.record_type)], retries=0, execution_timeout=timedelta(hours=6))
         def land(delivery_ids: list[str]) -> list[dict[str, object]]:
             """Land what was received; each delivery as a whole or not at all."""
-            from connectors.registry import source
             from gateway.clock import utc_now
             from gateway.exchange import land_received, summary
             from gateway.home import open_home
             from gateway.settings import Settings
 
-            with failing_for_good(spec.source):
+            with failing_for_good():
                 store = open_home(Settings.load())
                 try:
-                    receipts = land_received(store, source(spec.source), delivery_ids, utc_now)
+                    receipts = land_received(store, spec, delivery_ids, utc_now)
                 finally:
                     store.close()
                 return [summary(receipt) for receipt in receipts]
 
-        land(receive())
+        land(receive())  # type: ignore[arg-type]  # Airflow resolves the reference to the list when the task runs
 
     return run()
 
 
 _wanted = get_parsing_context().dag_id
-for _spec in sources().values():
-    # A task needs its own DAG only.
-    if _wanted in (None, dag_id(_spec.source)):
-        globals()[dag_id(_spec.source)] = exchange(_spec)
+for _name in source_names():
+    # A task needs its own DAG only, and reads no other source.yml.
+    if _wanted in (None, dag_id(_name)):
+        globals()[dag_id(_name)] = exchange(source(_name))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection, select
+
 from connectors.connections import Connections
 from connectors.receive import acknowledge, receive
 from connectors.spec import SourceSpec
@@ -13,6 +15,8 @@ from connectors.vault import Vault
 from gateway import deliveries, pipeline
 from gateway.audit import Action, append
 from gateway.audit.log import seal
+from gateway.audit.tables import entries, read_body
+from gateway.clock import instant
 from gateway.store import Store
 
 
@@ -67,9 +71,30 @@ def summary(receipt: dict[str, Any]) -> dict[str, Any]:
     return {name: receipt.get(name) for name in kept}
 
 
-def note_failure(store: Store, source: str, reason: str, run_id: str, now: datetime) -> None:
-    """Write into the audit log that a run of a source ended red."""
+def note_failure(
+    store: Store, source: str, reason: str, run_id: str, now: datetime, unless_noted_since: datetime | None = None
+) -> None:
+    """Write into the audit log that a run of a source ended red.
+
+    Args:
+        unless_noted_since: write nothing if this failure of this run was noted at or after that instant.
+    """
     with store.write() as conn:
+        if unless_noted_since is not None and _is_noted(conn, source, run_id, unless_noted_since):
+            return
         facts = {"source": source, "reason": reason[:2000], "run_id": run_id}
         append(conn, Action.RUN_FAILED, "airflow", facts, now)
     seal(store, now)
+
+
+def _is_noted(conn: Connection, source: str, run_id: str, since: datetime) -> bool:
+    bodies = conn.execute(
+        select(entries.c.body)
+        .where(
+            entries.c.actor == "airflow",
+            entries.c.action == Action.RUN_FAILED.value,
+            entries.c.at >= instant(since),
+        )
+        .order_by(entries.c.id.desc())
+    ).scalars()
+    return any((entry["source"], entry["run_id"]) == (source, run_id) for entry in map(read_body, bodies))
