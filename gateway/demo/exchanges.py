@@ -37,7 +37,7 @@ def run_all(airflow: Airflow, told: Callable[[Mapping[str, str]], None], timeout
     """Trigger every exchange DAG, wait until all have ended, and read their results.
 
     Args:
-        told: called about twice a second with source -> state of its run.
+        told: called about once a second with source -> state of its run.
 
     Raises:
         TimeoutError: a run has not ended in time; names the runs.
@@ -45,8 +45,10 @@ def run_all(airflow: Airflow, told: Callable[[Mapping[str, str]], None], timeout
     ids = {source: dag_id(source) for source in sources()}
     for agency in sorted({spec.agency for spec in sources().values()}):
         airflow.make_pool(pool_name(agency), 2, f"tasks that ask {agency} at one time")
+    # All are ordered before the first one starts: orders and tasks would wait for each other.
     for identifier in ids.values():
         airflow.trigger(identifier)
+    airflow.unpause("exchange")
     deadline = time.monotonic() + timeout_s
     while True:
         runs = airflow.run_states(ids.values())
@@ -57,7 +59,7 @@ def run_all(airflow: Airflow, told: Callable[[Mapping[str, str]], None], timeout
             return [_exchange(airflow, source, runs[identifier]) for source, identifier in ids.items()]
         if time.monotonic() > deadline:
             raise TimeoutError(f"after {timeout_s:.0f} s these runs had not ended: {open_runs}")
-        time.sleep(0.5)
+        time.sleep(1)
 
 
 def _exchange(airflow: Airflow, source: str, run: Mapping[str, Any]) -> Exchange:
