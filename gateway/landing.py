@@ -17,7 +17,7 @@ from gateway.sealing import load_sealer
 from gateway.staging import stage
 from gateway.steps import Landed, Resolved
 from gateway.store import Store
-from gateway.store.landing import Position, land, landed_versions, standing
+from gateway.store.landing import Change, Position, land, standing
 from schemas.columnar import contract
 
 
@@ -43,21 +43,26 @@ def land_resolved(
     change = land(conn, position, staged, source=spec.source, delivery_id=delivery_id, seen=seen)
     if is_snapshot:
         check_withdrawals(change.withdrawn, stood, spec)
-    versions = landed_versions(conn, spec.record_type, delivery_id)
-    fresh = resolved.frame.join(versions.filter(pl.col("op") == "put"), on=RECORD_KEY, how="semi")
+    fresh = resolved.frame.join(change.versions.filter(pl.col("op") == "put"), on=RECORD_KEY, how="semi")
     learn(conn, rules, fresh, spec.authority, position.landed_at)
     leaves = staged.filter(pl.col("op") == "put")["content_hash"].to_list()
     keep_leaves(store.settings.home, delivery_id, leaves)
+    waiting = staged.filter((pl.col("op") == "put") & pl.col("uscc").is_null()).height
+    return summed(change, leaves, position, waiting)
+
+
+def summed(change: Change, leaves: list[bytes], position: Position, unresolved: int) -> Landed:
+    """What a landing came to, with the two roots that its audit entry carries."""
     return Landed(
         new=change.new,
         changed=change.changed,
         unchanged=change.unchanged,
         withdrawn=change.withdrawn,
-        unresolved=staged.filter((pl.col("op") == "put") & pl.col("uscc").is_null()).height,
+        unresolved=unresolved,
         first_seq=change.first_seq,
         last_seq=change.last_seq,
         accepted_root=root(leaves).hex(),
-        versions_root=root(version_leaf_hashes(versions)).hex(),
+        versions_root=root(version_leaf_hashes(change.versions)).hex(),
         landed_at=position.landed_at,
     )
 

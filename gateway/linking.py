@@ -13,15 +13,14 @@ from connectors.delivery import Delivery
 from connectors.registry import source
 from gateway import deliveries
 from gateway.audit.log import seal
-from gateway.audit.roots import root, version_leaf_hashes
 from gateway.clock import instant
 from gateway.entities import TEACHERS
-from gateway.landing import keep_leaves
+from gateway.landing import keep_leaves, summed
 from gateway.receipts import counts, settle
 from gateway.resolve import entity_generation, resolve_frame, subject_fields
-from gateway.steps import ENTITY, ENTITY_BY, Landed
+from gateway.steps import ENTITY, ENTITY_BY
 from gateway.store import Store
-from gateway.store.landing import hold_feed, land, landed_versions
+from gateway.store.landing import hold_feed, land
 from gateway.store.tables import facet_columns, versions_table
 from schemas.canonical import canonical_json, leaf_hashes
 from schemas.columnar import contract
@@ -127,21 +126,9 @@ def _land_links(
     )
     position = hold_feed(conn, record_type, landed_at)
     change = land(conn, position, staged, source=name, delivery_id=delivery_id)
-    versions = landed_versions(conn, record_type, delivery_id)
     leaves = staged["content_hash"].to_list()
     keep_leaves(store.settings.home, delivery_id, leaves)
-    landed = Landed(
-        new=change.new,
-        changed=change.changed,
-        unchanged=change.unchanged,
-        withdrawn=0,
-        unresolved=0,
-        first_seq=change.first_seq,
-        last_seq=change.last_seq,
-        accepted_root=root(leaves).hex(),
-        versions_root=root(version_leaf_hashes(versions)).hex(),
-        landed_at=position.landed_at,
-    )
+    landed = summed(change, leaves, position, 0)
     facts = {
         "delivery_id": delivery_id,
         "source": name,

@@ -12,13 +12,10 @@ from typing import Any
 
 import polars as pl
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
-    Insert,
-    Integer,
-    Label,
     LargeBinary,
-    Select,
     String,
     Table,
     and_,
@@ -34,10 +31,25 @@ from sqlalchemy import (
 )
 
 from gateway.store import dialect
-from gateway.store.tables import facet_columns, positions, versions_table
+from gateway.store.tables import positions, versions_table
 
 STAGED = ("ord", "record_key", "op", "uscc", "payload", "sealed", "content_hash")
 """Columns of a staged frame, beside the facets: Int64, Binary(16), String, String, Binary, Binary, Binary(32)."""
+
+LANDED = {
+    "seq": pl.Int64,
+    "record_key": pl.Binary,
+    "version": pl.Int64,
+    "op": pl.String,
+    "uscc": pl.String,
+    "source": pl.String,
+    "delivery_id": pl.String,
+    "content_hash": pl.Binary,
+    "landed_at": pl.String,
+}
+"""Columns of ``Change.versions``: what the Merkle root of a delivery's versions is made of."""
+
+NEW, CHANGED, WITHDRAWN = "new", "changed", "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -57,14 +69,31 @@ class Position:
 
 @dataclass(frozen=True)
 class Change:
-    """What landing did: counts by kind, and the positions it used."""
+    """What landing did.
+
+    Attributes:
+        new: records that were not there, or had been withdrawn.
+        changed: records whose content differs from the current version.
+        unchanged: records that said what was already known.
+        withdrawn: records that are no longer so.
+        versions: the versions landed, in feed order, with the columns that ``gateway.audit.roots`` hashes.
+    """
 
     new: int
     changed: int
     unchanged: int
     withdrawn: int
-    first_seq: int | None
-    last_seq: int | None
+    versions: pl.DataFrame
+
+    @property
+    def first_seq(self) -> int | None:
+        """Position of the first version landed, or None if none was."""
+        return None if self.versions.is_empty() else int(self.versions["seq"][0])
+
+    @property
+    def last_seq(self) -> int | None:
+        """Position of the last version landed, or None if none was."""
+        return None if self.versions.is_empty() else int(self.versions["seq"][-1])
 
 
 def hold_feed(conn: Connection, record_type: str, now: str) -> Position:
@@ -106,165 +135,135 @@ def land(
         Change: counts and positions.
     """
     versions = versions_table(position.record_type)
-    facets = [c.name for c in facet_columns(position.record_type)]
-    with (
-        dialect.temporary(conn, "staged", _stage_columns(position.record_type)) as stage,
-        dialect.temporary(conn, "delta", _delta_columns(position.record_type)) as delta,
-    ):
-        dialect.bulk_load(conn, stage, staged)
-        conn.execute(_insert_delta(delta, stage, versions, source, facets))
-        if seen is not None:
-            _withdraw_unseen(conn, delta, versions, source, seen, facets)
-        kinds = conn.execute(select(delta.c.kind, func.count().label("rows")).group_by(delta.c.kind))
-        counts: dict[str, int] = {row.kind: row.rows for row in kinds}
-        written = sum(counts.values())
-        if written:
-            _write_versions(conn, delta, versions, position, source, delivery_id, facets)
-    puts = int((staged["op"] == "put").sum())
-    return Change(
-        new=counts.get("new", 0),
-        changed=counts.get("changed", 0),
-        unchanged=puts - counts.get("new", 0) - counts.get("changed", 0),
-        withdrawn=counts.get("withdrawn", 0),
-        first_seq=position.last_seq + 1 if written else None,
-        last_seq=position.last_seq + written if written else None,
-    )
+    fates = _fates(conn, versions, staged, source)
+    if seen is not None:
+        fates = pl.concat([fates, _unseen(conn, versions, source, seen)])
+    fates = fates.with_columns(seq=pl.int_range(1, pl.len() + 1, dtype=pl.Int64) + position.last_seq)
+    puts = _write_puts(conn, versions, staged, fates, position, source, delivery_id)
+    withdrawals = _write_withdrawals(conn, versions, fates, position, delivery_id)
+    landed = pl.concat([puts, withdrawals]).sort("seq")
+    if not landed.is_empty():
+        conn.execute(
+            update(positions)
+            .where(positions.c.record_type == position.record_type)
+            .values(last_seq=int(landed["seq"][-1]), last_landed_at=position.landed_at)
+        )
+    new, changed, withdrawn = (fates.filter(pl.col("kind") == kind).height for kind in (NEW, CHANGED, WITHDRAWN))
+    said = staged.filter(pl.col("op") == "put").height
+    return Change(new, changed, said - new - changed, withdrawn, landed)
 
 
-def _stage_columns(record_type: str) -> list[Column[object]]:
-    return [
-        Column("ord", Integer, primary_key=True),
+_FATES = {"ord": pl.Int64, "kind": pl.String, "old_seq": pl.Int64, "version": pl.Int64}
+"""What becomes of a staged row that changes something; ``ord`` is null for withdrawals of what was not mentioned."""
+
+
+def _fates(conn: Connection, versions: Table, staged: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Compare keys and hashes with what is current, as one set; rows that say nothing new are left out."""
+    columns: list[Column[Any]] = [
+        Column("ord", BigInteger, primary_key=True, autoincrement=False),
         Column("record_key", LargeBinary),
         Column("op", String(8)),
-        Column("uscc", String(18)),
-        Column("payload", LargeBinary),
-        Column("sealed", LargeBinary),
         Column("content_hash", LargeBinary),
-        *facet_columns(record_type),
     ]
-
-
-def _delta_columns(record_type: str) -> list[Column[object]]:
-    return [*_stage_columns(record_type), Column("version", Integer), Column("kind", String(10))]
-
-
-def _insert_delta(delta: Table, stage: Table, versions: Table, source: str, facets: list[str]) -> Insert:
-    current = versions.alias("current")
-    there = and_(current.c.record_key.is_not(None), current.c.op == "put")
-    gone = stage.c.op == "withdraw"
-
-    # A withdrawal repeats what is withdrawn: its consumer sees what it was, and the proof covers it.
-    def said(name: str) -> Label[Any]:
-        return case((gone, current.c[name]), else_=stage.c[name]).label(name)
-
-    kind = case((gone, "withdrawn"), (there, "changed"), else_="new")
-    rows: Select[Any] = (
-        select(
-            stage.c.ord,
-            stage.c.record_key,
-            stage.c.op,
-            *(said(name) for name in ("uscc", "payload", "sealed", "content_hash", *facets)),
-            (func.coalesce(current.c.version, 0) + 1).label("version"),
-            kind.label("kind"),
-        )
-        .select_from(stage)
-        .outerjoin(
-            current,
-            and_(
-                current.c.source == source,
-                current.c.record_key == stage.c.record_key,
-                current.c.superseded_seq.is_(None),
-            ),
-        )
-        .where(
-            case(
-                (gone, there),
-                else_=not_(and_(there, func.coalesce(current.c.content_hash == stage.c.content_hash, False))),
+    with dialect.temporary(conn, "staged", columns) as stage:
+        # Payloads stay here: only what is compared travels twice.
+        dialect.bulk_load(conn, stage, staged.select(column.name for column in columns))
+        current = versions.alias("current")
+        stands = and_(current.c.record_key.is_not(None), current.c.op == "put")
+        gone = stage.c.op == "withdraw"
+        is_same = and_(stands, func.coalesce(current.c.content_hash == stage.c.content_hash, False))
+        rows = conn.execute(
+            select(
+                stage.c.ord,
+                case((gone, WITHDRAWN), (stands, CHANGED), else_=NEW),
+                current.c.seq,
+                func.coalesce(current.c.version, 0) + 1,
             )
+            .select_from(stage)
+            .outerjoin(
+                current,
+                and_(
+                    current.c.source == source,
+                    current.c.record_key == stage.c.record_key,
+                    current.c.superseded_seq.is_(None),
+                ),
+            )
+            .where(case((gone, stands), else_=not_(is_same)))
+            .order_by(stage.c.ord)
         )
-    )
-    return insert(delta).from_select([c.name for c in rows.selected_columns], rows)
+        return pl.DataFrame([tuple(row) for row in rows], schema=_FATES, orient="row")
 
 
-def _withdraw_unseen(
-    conn: Connection, delta: Table, versions: Table, source: str, seen: pl.Series, facets: list[str]
-) -> None:
+def _unseen(conn: Connection, versions: Table, source: str, seen: pl.Series) -> pl.DataFrame:
+    """Withdrawals of everything that stands and is not mentioned, in feed order."""
     with dialect.temporary(conn, "seen", [Column("record_key", LargeBinary, primary_key=True)]) as mentioned:
         dialect.bulk_load(conn, mentioned, pl.DataFrame({"record_key": seen.unique()}))
-        start = conn.execute(select(func.coalesce(func.max(delta.c.ord), 0))).scalar_one()
-        rows = select(
-            (func.row_number().over(order_by=versions.c.seq) + start).label("ord"),
-            versions.c.record_key,
-            literal("withdraw").label("op"),
-            *(versions.c[name] for name in ("uscc", "payload", "sealed", "content_hash", *facets)),
-            (versions.c.version + 1).label("version"),
-            literal("withdrawn").label("kind"),
-        ).where(
-            versions.c.source == source,
-            versions.c.superseded_seq.is_(None),
-            versions.c.op == "put",
-            not_(exists().where(mentioned.c.record_key == versions.c.record_key)),
+        rows = conn.execute(
+            select(null(), literal(WITHDRAWN), versions.c.seq, versions.c.version + 1)
+            .where(
+                versions.c.source == source,
+                versions.c.superseded_seq.is_(None),
+                versions.c.op == "put",
+                not_(exists().where(mentioned.c.record_key == versions.c.record_key)),
+            )
+            .order_by(versions.c.seq)
         )
-        conn.execute(insert(delta).from_select([c.name for c in rows.selected_columns], rows))
+        return pl.DataFrame([tuple(row) for row in rows], schema=_FATES, orient="row")
 
 
-def _write_versions(
+def _write_puts(
     conn: Connection,
-    delta: Table,
     versions: Table,
+    staged: pl.DataFrame,
+    fates: pl.DataFrame,
     position: Position,
     source: str,
     delivery_id: str,
-    facets: list[str],
-) -> None:
-    copied = ("record_key", "uscc", "version", "op", "payload", "sealed", "content_hash", *facets)
-    numbered = select(
-        (func.row_number().over(order_by=delta.c.ord) + position.last_seq).label("seq"),
-        *(delta.c[name] for name in copied),
-        literal(source).label("source"),
-        literal(delivery_id).label("delivery_id"),
-        literal(position.landed_at).label("landed_at"),
-        null().label("superseded_seq"),
+) -> pl.DataFrame:
+    """Close what is superseded, then append the new versions straight from the frame."""
+    put = fates.filter(pl.col("kind") != WITHDRAWN)
+    superseded = put.drop_nulls("old_seq").select("seq", "old_seq")
+    with dialect.temporary(conn, "superseded", _succession()) as succession:
+        dialect.bulk_load(conn, succession, superseded)
+        _close(conn, versions, succession)
+    rows = staged.join(put.select("ord", "seq", "version"), on="ord", how="inner", maintain_order="left").with_columns(
+        source=pl.lit(source), delivery_id=pl.lit(delivery_id), landed_at=pl.lit(position.landed_at)
     )
-    conn.execute(insert(versions).from_select([c.name for c in numbered.selected_columns], numbered))
-    newer = versions.alias("newer")
-    conn.execute(
-        update(versions)
-        .where(
-            newer.c.seq > position.last_seq,
-            newer.c.record_key == versions.c.record_key,
-            newer.c.version == versions.c.version + 1,
-        )
-        .values(superseded_seq=newer.c.seq)
-    )
-    conn.execute(
-        update(positions)
-        .where(positions.c.record_type == position.record_type)
-        .values(
-            last_seq=select(func.max(versions.c.seq)).scalar_subquery(),
-            last_landed_at=position.landed_at,
-        )
-    )
+    dialect.bulk_load(conn, versions, rows.drop("ord"))
+    return rows.select(list(LANDED))
 
 
-def landed_versions(conn: Connection, record_type: str, delivery_id: str) -> pl.DataFrame:
-    """The versions one delivery landed, in feed order, with the columns that ``audit.roots`` hashes."""
-    versions = versions_table(record_type)
-    names = ("seq", "record_key", "version", "op", "uscc", "source", "delivery_id", "content_hash", "landed_at")
-    rows = conn.execute(
-        select(*(versions.c[name] for name in names))
-        .where(versions.c.delivery_id == delivery_id)
-        .order_by(versions.c.seq)
-    )
-    schema = {
-        "seq": pl.Int64,
-        "record_key": pl.Binary,
-        "version": pl.Int64,
-        "op": pl.String,
-        "uscc": pl.String,
-        "source": pl.String,
-        "delivery_id": pl.String,
-        "content_hash": pl.Binary,
-        "landed_at": pl.String,
-    }
-    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+def _write_withdrawals(
+    conn: Connection, versions: Table, fates: pl.DataFrame, position: Position, delivery_id: str
+) -> pl.DataFrame:
+    """Append withdrawals, each a copy of what it withdraws: its reader sees what it was, and the proof covers it."""
+    withdrawn = fates.filter(pl.col("kind") == WITHDRAWN).select("seq", "old_seq")
+    if withdrawn.is_empty():
+        return pl.DataFrame(schema=LANDED)
+    with dialect.temporary(conn, "withdrawn", _succession()) as succession:
+        dialect.bulk_load(conn, succession, withdrawn)
+        changed = {
+            "seq": succession.c.seq,
+            "version": versions.c.version + 1,
+            "op": literal("withdraw"),
+            "delivery_id": literal(delivery_id),
+            "landed_at": literal(position.landed_at),
+            "superseded_seq": null(),
+        }
+        copies = select(*(changed.get(c.name, c).label(c.name) for c in versions.c)).join(
+            succession, succession.c.old_seq == versions.c.seq
+        )
+        conn.execute(insert(versions).from_select([c.name for c in versions.c], copies))
+        _close(conn, versions, succession)
+        rows = conn.execute(
+            select(*(versions.c[name] for name in LANDED)).join(succession, succession.c.seq == versions.c.seq)
+        )
+        return pl.DataFrame([tuple(row) for row in rows], schema=LANDED, orient="row")
+
+
+def _succession() -> list[Column[Any]]:
+    return [Column("seq", BigInteger), Column("old_seq", BigInteger, primary_key=True, autoincrement=False)]
+
+
+def _close(conn: Connection, versions: Table, succession: Table) -> None:
+    conn.execute(update(versions).where(versions.c.seq == succession.c.old_seq).values(superseded_seq=succession.c.seq))

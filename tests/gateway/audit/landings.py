@@ -19,7 +19,7 @@ from gateway.landing import keep_leaves
 from gateway.receipts import counts, settle
 from gateway.steps import Landed
 from gateway.store import Store
-from gateway.store.landing import hold_feed, land, landed_versions
+from gateway.store.landing import hold_feed, land
 from schemas.canonical import canonical_json
 
 ADA = "91330100MA2ABCDE0N"
@@ -76,7 +76,7 @@ def land_complaints(store: Store, rows: Sequence[Complaint], now: datetime) -> s
             first_seq=change.first_seq,
             last_seq=change.last_seq,
             accepted_root=root(leaves).hex(),
-            versions_root=root(version_leaf_hashes(landed_versions(conn, "complaint", delivery_id))).hex(),
+            versions_root=root(version_leaf_hashes(change.versions)).hex(),
             landed_at=position.landed_at,
         )
         facts = {"delivery_id": delivery_id, "source": SOURCE, "record_type": "complaint", **counts(landed)}
