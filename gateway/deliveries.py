@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import secrets
 from collections.abc import Sequence
@@ -86,6 +87,29 @@ def load(conn: Connection, delivery_id: str, home: Path) -> Delivery:
         cursor=row.cursor,
         is_partial=row.kind != DELIVERY,
     )
+
+
+def check_bytes(delivery: Delivery) -> None:
+    """The kept bytes are there and are those that were received.
+
+    Raises:
+        Refused: a file is gone or was altered; it must be brought back from a copy.
+    """
+    for part in delivery.parts:
+        try:
+            with part.path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            found = None
+        if found != part.digest:
+            zh, en = ("已不存在", "is gone") if found is None else ("已被改动", "was altered")
+            raise Refused(
+                f"{delivery.source}：保存的原始文件“{part.name}”{zh}；请从备份恢复后重试（SHA-256 {part.digest}）",
+                f"{delivery.source}: the kept file {part.name!r} {en}; bring it back from a copy and try again "
+                f"(SHA-256 {part.digest})",
+                part=part.name,
+                digest=part.digest,
+            )
 
 
 def row_of(conn: Connection, delivery_id: str) -> Row[Any]:

@@ -47,12 +47,14 @@ def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> 
 
     Raises:
         Undecodable, SourceChanged, ExpectationFailed: nothing was landed; the refusal is in the log.
+        Refused: the kept bytes are gone or altered; the delivery stays received.
     """
     with store.read() as conn:
         delivery = deliveries.load(conn, delivery_id, store.settings.home)
         again = deliveries.original_of(conn, delivery_id, delivery.digest, spec)
     if again is not None:
         return repeat(store, delivery_id, again.id, now)
+    deliveries.check_bytes(delivery)
     try:
         mapped = map_sheet(decode(delivery, spec, store.settings.max_unpacked_bytes), spec)
         return land(store, delivery_id, mapped, spec, now)

@@ -93,6 +93,7 @@ def replay(store: Store, delivery_id: str, actor: str, now: datetime) -> dict[st
             f"delivery {delivery_id} has no open quarantined rows",
             delivery_id=delivery_id,
         )
+    deliveries.check_bytes(delivery)
     partial = replace(delivery, is_partial=True, origin=f"replay:{actor}", received_at=now, cursor=None)
     mapped = map_sheet(decode(partial, spec, store.settings.max_unpacked_bytes), spec)
     places = mapped.sheet.frame.select(ROW, PART, LINE).join(waiting, on=[PART, LINE], how="inner")

@@ -27,6 +27,8 @@ def read_csv(name: str, data: bytes, spec: SourceSpec) -> Table:
     where = f"{spec.source} {name}"
     text = decode_text(where, data, spec.decode.encoding)
     headings, first_line, body_start = _heading(where, text, spec)
+    if not headings:
+        raise undecodable(where, "文件没有内容，连标题行也没有。", "the file is empty: it has not even a heading.")
     if _wrong_encoding_suspected(headings, data, spec):
         raise undecodable(
             where,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,8 @@ from connectors.decode.csv import decode_text
 from connectors.decode.shape import Table, from_rows, undecodable
 from connectors.headings import unique_headings
 from connectors.spec import SourceSpec
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class RepeatedKeyError(ValueError):
@@ -114,7 +117,7 @@ def _leaves(
     where: str, line: int, row: dict[str, Any], spec: SourceSpec, prefix: str = ""
 ) -> Iterable[tuple[str, str | None]]:
     for key, value in row.items():
-        heading = prefix + key
+        heading = prefix + _whole(key)
         if isinstance(value, str) and value and heading in spec.decode.nested_json:
             value = parse_json(f"{where}:{line} {heading}", value.encode())
         if isinstance(value, dict):
@@ -122,9 +125,17 @@ def _leaves(
         elif isinstance(value, bool):
             yield heading, "true" if value else "false"
         elif isinstance(value, list):
-            yield heading, ";".join(_plain(item) for item in value) or None
+            yield heading, _whole(";".join(_plain(item) for item in value)) or None
         else:
-            yield heading, value
+            yield heading, _whole(value) if value else value
+
+
+def _whole(text: str) -> str:
+    """Halves of characters, left where a database cut an emoji in two, become the substitute character (U+001A).
+
+    Columns cannot hold them; the substitute is no text either, so the field it stands in faults the row.
+    """
+    return _HALF.sub("\x1a", text)
 
 
 def _plain(value: Any) -> str:
