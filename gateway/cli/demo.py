@@ -26,7 +26,7 @@ def demo(settings: Settings, keep: bool, as_json: bool, seed: int, size: int) ->
     own = new_home(settings, utc_now())
     show = Show(Console(width=None if sys.stdout.isatty() else 120))
     # Ended by a signal, the demo still stops every process it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _end)
     with running(own, seed, size, show) as stage:
         summary = tell(stage, show)
         if keep:
@@ -34,6 +34,12 @@ def demo(settings: Settings, keep: bool, as_json: bool, seed: int, size: int) ->
     if as_json:
         print_json(summary)
     sys.exit(0 if summary["ok"] else 1)
+
+
+def _end(number: int, _frame: object) -> None:
+    # Told twice, it must not leave off stopping half-way.
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _keep(stage: Stage, show: Show) -> None:

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ class Airflow:
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _logs: list[IO[bytes]] = field(default_factory=list)
     _client: httpx.Client | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _is_stopped: bool = False
 
     @property
     def home(self) -> Path:
@@ -76,15 +79,7 @@ class Airflow:
         environ = self._environment(port, schedules)
         self._run_once("db-migrate", ["db", "migrate"], environ)
         for name, arguments in _COMPONENTS.items():
-            self._processes[name] = subprocess.Popen(  # noqa: S603 - our own interpreter
-                [sys.executable, "-m", "airflow", *arguments],
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=self._log(name),
-                stderr=subprocess.STDOUT,
-                # A group of its own, so that its children end with it.
-                start_new_session=True,
-            )
+            self._spawn(name, arguments, environ)
 
     def wait_until_ready(self, dag_ids: Iterable[str], timeout_s: float = 120) -> None:
         """Wait until the scheduler beats, we are logged in and every DAG named is known.
@@ -140,14 +135,17 @@ class Airflow:
         return json.loads(value) if isinstance(value, str) else value
 
     def stop(self) -> None:
-        """Stop every component; what does not end in time is ended with its whole group."""
+        """Stop every component, also while another thread is starting them; ends hard what does not end in time."""
+        with self._lock:
+            self._is_stopped = True
+            processes = list(self._processes.values())
         if self._client is not None:
             self._client.close()
-        for process in self._processes.values():
+        for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
-        for process in self._processes.values():
+        for process in processes:
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -192,13 +190,25 @@ class Airflow:
         }
 
     def _run_once(self, name: str, arguments: list[str], environ: dict[str, str]) -> None:
-        command = [sys.executable, "-m", "airflow", *arguments]
-        log = self._log(name)
-        ended = subprocess.run(  # noqa: S603 - our own interpreter
-            command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
-        )
-        if ended.returncode:
-            raise self._ended(name, ended.returncode)
+        code = self._spawn(name, arguments, environ).wait()
+        self._processes.pop(name, None)
+        if code:
+            raise self._ended(name, code)
+
+    def _spawn(self, name: str, arguments: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._is_stopped:
+                raise Unavailable("Airflow 已被要求停止", "Airflow has been told to stop", component=name)
+            self._processes[name] = process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [sys.executable, "-m", "airflow", *arguments],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log(name),
+                stderr=subprocess.STDOUT,
+                # A group of its own, so that its children end with it.
+                start_new_session=True,
+            )
+            return process
 
     def _log(self, name: str) -> IO[bytes]:
         log = (self.home / f"{name}.log").open("ab")

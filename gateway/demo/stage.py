@@ -136,7 +136,11 @@ def start_sandbox(settings: Settings, seed: int, size: int) -> SandboxProcess:
         start_new_session=True,
     )
     log.close()
-    line = process.stdout.readline() if process.stdout else ""
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+    except BaseException:  # a signal: nobody else knows of the process yet
+        SandboxProcess(process, {}).stop()
+        raise
     if not line:
         process.wait()
         said = (settings.home / "sandbox.log").read_text("utf-8", "replace")[-2000:]
