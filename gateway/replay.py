@@ -18,6 +18,7 @@ from connectors.vault import Vault
 from gateway import deliveries, pipeline, quarantine
 from gateway.judge import judge
 from gateway.quarantine import CORRECTED, OPEN, REPLAYED
+from gateway.receipts import refusal
 from gateway.store import Store
 from gateway.store.tables import rejections
 from schemas.canonical import canonical_json
@@ -163,4 +164,9 @@ def _land(
     def close_rows(conn: Connection) -> None:
         quarantine.settle(conn, settled, status, actor=actor, now=now, landed_in=act)
 
-    return pipeline.land(store, act, mapped, spec, now, then=close_rows)
+    try:
+        return pipeline.land(store, act, mapped, spec, now, then=close_rows)
+    except Refused as error:
+        # Somebody else was quicker; the act is not left behind as if it were still to be landed.
+        refusal(store, act, error, now)
+        raise

@@ -210,6 +210,7 @@ def test_a_row_is_corrected_once_also_by_two_at_once(store: Store, now: datetime
     with pytest.raises(Refused, match="corrected"):
         correct(store, one_rejected["id"], {"uscc": MILL.uscc}, CLERK, now)
     assert sum(isinstance(answer, Refused) for answer in answers) == 1
+    assert "received" not in registered(store)
     assert [v.delivery_id for v in feed(store, "registration", after=2)] == [receipt["delivery_id"]]
     assert verified(store).ok
 
