@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from sqlalchemy import Connection, select, update
 
-from gateway.resolve import ENTITIES
+from gateway.resolve import ENTITIES, look_up
 from gateway.store import dialect
 from gateway.store.tables import crosswalk, entities, entity_names, positions
 from schemas.columnar import Contract
@@ -31,16 +31,13 @@ def learn(conn: Connection, contract: Contract, frame: pl.DataFrame, authority: 
         return False
     # Two record types teach, under different landing locks: without an order they could wait for each other's rows.
     conn.execute(select(positions.c.last_seq).where(positions.c.record_type == ENTITIES).with_for_update())
-    written = 0
     if contract.record_type == "registration":
-        written += dialect.upsert(
-            conn,
-            entities,
-            _entities(known, authority),
-            where=lambda incoming: incoming["authority"] <= entities.c.authority,
-        )
-        written += dialect.insert_missing(conn, entity_names, _names(known))
-    written += dialect.insert_missing(conn, crosswalk, _crosswalk(known, contract))
+        written = _learn_registrations(conn, known, authority)
+    else:
+        # Customs may know an entity before its registration has come.
+        embedded = known.with_columns(inside=pl.col("entity_uscc").str.slice(8, 9))
+        numbers = [_numbers(known, "customs", "customs_code"), _numbers(embedded, "organisation", "inside")]
+        written = dialect.insert_missing(conn, crosswalk, pl.concat(numbers))
     if written:
         conn.execute(
             update(positions)
@@ -50,41 +47,53 @@ def learn(conn: Connection, contract: Contract, frame: pl.DataFrame, authority: 
     return written > 0
 
 
+def _learn_registrations(conn: Connection, frame: pl.DataFrame, authority: int) -> int:
+    said = _entities(frame, authority)
+    # What is replaced, or is not preferred, is kept: rows of other agencies may still carry it.
+    before = look_up(conn, entities, entities.c.uscc, said["uscc"])
+    differing = said.join(before, on="uscc", suffix="_before")
+    written = dialect.upsert(conn, entities, said, where=lambda incoming: incoming["authority"] <= entities.c.authority)
+    historic = frame.select(pl.col("name_history").str.split(";").alias("name"), "uscc").explode("name")
+    names = pl.concat(
+        [
+            historic.select(match_form_expr(pl.col("name")).alias("name_form"), "uscc"),
+            *_both(differing, "name_form"),
+        ]
+    )
+    written += dialect.insert_missing(conn, entity_names, _distinct(names))
+    numbers = [
+        part.select(kind=pl.lit("registration"), code="registration_no", uscc="uscc")
+        for part in _both(differing, "registration_no")
+    ]
+    # An organisation code that is not the one inside the USCC: rare, and somebody's records carry it.
+    other = frame.filter(pl.col("organisation_code") != pl.col("uscc").str.slice(8, 9))
+    numbers.append(_numbers(other, "organisation", "organisation_code"))
+    return written + dialect.insert_missing(conn, crosswalk, _distinct(pl.concat(numbers)))
+
+
 def _entities(frame: pl.DataFrame, authority: int) -> pl.DataFrame:
     return frame.select(
         "uscc",
         "name",
+        match_form_expr(pl.col("name")).alias("name_form"),
         # GB 32100-2015, 5.4: characters 3-8 are the region of registration, for want of a better one.
         pl.coalesce(pl.col("region_code"), pl.col("uscc").str.slice(2, 6)).alias("region_code"),
         address_form_expr(pl.col("address")).alias("address_form"),
+        "registration_no",
         authority=pl.lit(authority, pl.Int64),
     ).unique("uscc", keep="last", maintain_order=True)
 
 
-def _names(frame: pl.DataFrame) -> pl.DataFrame:
-    current = frame.select(pl.col("name"), "uscc")
-    historic = frame.select(pl.col("name_history").str.split(";").alias("name"), "uscc").explode("name").drop_nulls()
-    return (
-        pl.concat([current, historic])
-        .select(match_form_expr(pl.col("name")).alias("name_form"), "uscc")
-        .filter(pl.col("name_form").str.len_chars() > 0)
-        .unique(maintain_order=True)
-    )
+def _both(differing: pl.DataFrame, name: str) -> list[pl.DataFrame]:
+    """What was said before and what is said now of entities for which the two differ."""
+    changed = differing.filter(pl.col(name).ne_missing(pl.col(f"{name}_before")))
+    return [changed.select(name, "uscc"), changed.select(pl.col(f"{name}_before").alias(name), "uscc")]
 
 
-def _crosswalk(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    numbers = {
-        "registration": "registration_no",
-        "customs": "customs_code",
-        "organisation": "organisation_code",
-    }
-    rows = [
-        frame.select(kind=pl.lit(kind), code=pl.col(name), uscc=pl.col("entity_uscc"))
-        for kind, name in numbers.items()
-        if name in contract.fields
-    ]
-    # GB 32100-2015, 5.5: characters 9-17 are the organisation code (GB 11714).
-    embedded = frame.select(
-        kind=pl.lit("organisation"), code=pl.col("entity_uscc").str.slice(8, 9), uscc=pl.col("entity_uscc")
-    )
-    return pl.concat([*rows, embedded]).drop_nulls().unique(maintain_order=True)
+def _numbers(frame: pl.DataFrame, kind: str, name: str) -> pl.DataFrame:
+    rows = frame.select(kind=pl.lit(kind), code=pl.col(name), uscc=pl.col("entity_uscc"))
+    return _distinct(rows)
+
+
+def _distinct(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.drop_nulls().filter(pl.col(rows.columns[-2]) != "").unique(maintain_order=True)

@@ -18,7 +18,7 @@ import polars as pl
 from sqlalchemy import ColumnElement, Connection, Table, select
 
 from gateway.steps import ENTITY, ENTITY_BY, Judged, Resolved
-from gateway.store.tables import crosswalk, entities, entity_names, positions
+from gateway.store.tables import ORGANISATION_CODE, crosswalk, entities, entity_names, positions
 from schemas.columnar import Contract
 from schemas.identifiers.uscc_columns import valid_uscc
 from schemas.names import address_form_expr, match_form_expr
@@ -94,10 +94,22 @@ def _by_crosswalk(conn: Connection, rows: pl.DataFrame, contract: Contract) -> p
 
 
 def _votes(conn: Connection, codes: pl.DataFrame, kind: str) -> pl.DataFrame:
-    known = _lookup(conn, crosswalk, crosswalk.c.code, codes["code"].unique(), crosswalk.c.kind == kind)
-    return codes.join(known.select("code", pl.col("uscc").alias(ENTITY)), on="code").select(
-        "_row", ENTITY, kind=pl.lit(kind)
+    wanted = codes["code"].unique()
+    known = [look_up(conn, crosswalk, crosswalk.c.code, wanted, crosswalk.c.kind == kind).select("code", "uscc")]
+    if (column := _WITH_THE_ENTITY.get(kind)) is not None:
+        found = look_up(conn, entities, column, wanted)
+        code = pl.col("registration_no") if kind == "registration" else pl.col("uscc").str.slice(8, 9)
+        known.append(found.select(code.alias("code"), "uscc"))
+    return codes.join(pl.concat(known).unique(), on="code").select(
+        "_row", pl.col("uscc").alias(ENTITY), kind=pl.lit(kind)
     )
+
+
+_WITH_THE_ENTITY: dict[str, ColumnElement[str]] = {
+    "registration": entities.c.registration_no,
+    "organisation": ORGANISATION_CODE,
+}
+"""Numbers that stand in the entity's own row; what differs from them is in the crosswalk."""
 
 
 def _taxpayer_votes(codes: pl.DataFrame) -> pl.DataFrame:
@@ -114,9 +126,12 @@ def _by_name(conn: Connection, rows: pl.DataFrame, contract: Contract) -> pl.Dat
     wanted = rows.select(
         "_row", name_form=match_form_expr(pl.col(subject.name)), row_region=region, row_address=address
     ).filter(pl.col("row_region").is_not_null() | pl.col("row_address").is_not_null())
-    named = _lookup(conn, entity_names, entity_names.c.name_form, wanted["name_form"].drop_nulls().unique())
-    known = _lookup(conn, entities, entities.c.uscc, named["uscc"].unique())
-    candidates = wanted.join(named, on="name_form").join(known, on="uscc")
+    forms = wanted["name_form"].drop_nulls().unique()
+    current = look_up(conn, entities, entities.c.name_form, forms)
+    further = look_up(conn, entity_names, entity_names.c.name_form, forms)
+    others = look_up(conn, entities, entities.c.uscc, further["uscc"].unique()).drop("name_form")
+    known = pl.concat([current, further.join(others, on="uscc").select(current.columns)]).unique(["name_form", "uscc"])
+    candidates = wanted.join(known, on="name_form")
     return (
         candidates.with_columns(by_region=_region_agrees(), by_address=_address_agrees())
         .filter(pl.col("by_region") | pl.col("by_address"))
@@ -149,13 +164,18 @@ def _address_agrees() -> pl.Expr:
     return (long_enough & (ours.str.ends_with(theirs) | theirs.str.ends_with(ours))).fill_null(False)
 
 
-def _lookup(
+def look_up(
     conn: Connection,
     table: Table,
     column: ColumnElement[str],
     values: Iterable[str],
     *conditions: ColumnElement[bool],
 ) -> pl.DataFrame:
+    """The rows of a table in which a column has one of the values, asked a few thousand at a time.
+
+    Returns:
+        every column of the table; text as pl.String, whole numbers as pl.Int64.
+    """
     wanted = list(values)
     rows = [
         tuple(row)

@@ -24,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -88,23 +89,33 @@ entities = Table(
     metadata,
     Column("uscc", String(18), primary_key=True),
     Column("name", Text, nullable=False),
+    Column("name_form", Text, nullable=False, comment="name as it is compared"),
     Column("region_code", String(12)),
     Column("address_form", Text, comment="address as it is compared"),
+    Column("registration_no", String(40), comment="legacy registration number, from before the USCC"),
     Column("authority", Integer, nullable=False, comment="rank of the source that said so; lower is preferred"),
+    # Resolution asks by name, by legacy number and by the organisation code inside the USCC.
+    Index("ix_entities_name_form", "name_form"),
+    Index("ix_entities_registration_no", "registration_no"),
+    comment="what the preferred source says; what others say or said stands in the two tables below",
 )
+
+ORGANISATION_CODE = func.substr(entities.c.uscc, 9, 9)
+"""Characters 9-17 of the USCC (GB 32100-2015, 5.5): the organisation code of GB 11714."""
+Index("ix_entities_organisation_code", ORGANISATION_CODE)
 
 entity_names = Table(
     "entity_names",
     metadata,
-    Column("name_form", String(400), primary_key=True, comment="name as it is compared, current or historic"),
+    Column("name_form", Text, primary_key=True, comment="a further name, historic or of another source"),
     Column("uscc", String(18), primary_key=True),
 )
 
 crosswalk = Table(
     "crosswalk",
     metadata,
-    Column("kind", String(24), primary_key=True, comment="registration, organisation, taxpayer or customs"),
-    Column("code", String(40), primary_key=True),
+    Column("kind", String(24), primary_key=True, comment="registration, organisation or customs"),
+    Column("code", String(40), primary_key=True, comment="a number that does not already stand with the entity"),
     Column("uscc", String(18), primary_key=True),
 )
 
@@ -175,8 +186,6 @@ def versions_table(record_type: str) -> Table:
     # What waits for its entity.
     waiting = current & table.c.uscc.is_(None)
     Index(f"ix_{name}_waiting", table.c.seq, postgresql_where=waiting, sqlite_where=waiting)
-    # The versions of one delivery, for its receipt and for verification.
-    Index(f"ix_{name}_delivery", table.c.delivery_id, table.c.seq)
     return table
 
 
