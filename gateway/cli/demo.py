@@ -19,7 +19,7 @@ from gateway.settings import Settings
 @click.option("--keep", is_flag=True, help="完成后保持运行 / leave everything up and print the addresses")
 @click.option("--json", "as_json", is_flag=True, help="最后一行输出 JSON 摘要 / end with one JSON summary line")
 @click.option("--seed", default=7, show_default=True, help="沙箱随机种子 / seed of the sandbox")
-@click.option("--size", default=300, show_default=True, type=click.IntRange(20, 100_000), help="主体数 / entities")
+@click.option("--size", default=300, show_default=True, type=click.IntRange(60, 100_000), help="主体数 / entities")
 @click.pass_obj
 def demo(settings: Settings, keep: bool, as_json: bool, seed: int, size: int) -> None:
     """Run every source through Airflow, read the result over mutual TLS, verify the log. 完整演示。"""

@@ -128,6 +128,11 @@ class Airflow:
             newest.setdefault(run["dag_id"], run)
         return newest
 
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+        """The tasks of a run by name: at least ``id``, ``state``, ``try_number``."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        return {task["task_id"]: task for task in self._call("GET", path)["task_instances"]}
+
     def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
         """What a task returned."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"

@@ -27,12 +27,15 @@ def test_the_demo_runs_every_source_stays_up_when_asked_and_leaves_no_process(de
     demo = _start(demo_home, "--keep", "--json", "--size", "60")
     said = _read_until(demo, "停止 stop:")
     answers = _health(said)
+    family = _family(demo.pid)
 
     demo.send_signal(signal.SIGINT)
     rest, _ = demo.communicate(timeout=60)
 
     assert demo.returncode == 0, said[-3000:] + rest[-3000:]
     assert answers == {"gateway": 200, "airflow": 200}
+    assert len(family) > 8  # itself, agencies, gateway and its workers, scheduler and its workers, two more
+    assert family.keys() & _processes().keys() == set()
     assert _left_over(demo_home) == {}
     summary = json.loads(rest.splitlines()[-1])
     assert summary["ok"] is True
@@ -52,7 +55,7 @@ def test_the_demo_runs_every_source_stays_up_when_asked_and_leaves_no_process(de
 
 
 def test_a_demo_that_is_told_to_stop_while_it_starts_leaves_no_process(demo_home: Path) -> None:
-    demo = _start(demo_home, "--size", "20")
+    demo = _start(demo_home, "--size", "60")
     said = _read_until(demo, "网关启动")
     running = _left_over(demo_home)
 
@@ -118,4 +121,35 @@ def _left_over(home: Path) -> dict[int, str]:
             continue  # ended meanwhile, or of somebody else
         if command and str(home).encode() in command + environ:
             found[int(folder.name)] = command.replace(b"\0", b" ").decode("utf-8", "replace")
+    return found
+
+
+def _family(ancestor: int) -> dict[tuple[int, str], str]:
+    """A process and all that descend from it: (id, start time) -> command line.
+
+    Airflow's workers rename themselves and write over the environment that ``_left_over`` looks at.
+    """
+    processes = _processes()
+    parents = {process: parent for (process, _), (parent, _) in processes.items()}
+
+    def descends(process: int) -> bool:
+        while process in parents and process != ancestor:
+            process = parents[process]
+        return process == ancestor
+
+    return {key: command for key, (_, command) in processes.items() if descends(key[0])}
+
+
+def _processes() -> dict[tuple[int, str], tuple[int, str]]:
+    """Every process that is not a zombie: (id, start time) -> (parent, command line)."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            # After the name, which may hold anything: state, parent, ...; the 20th is the start time.
+            facts = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue  # ended meanwhile, or of somebody else
+        if facts[0] != "Z":
+            found[(int(folder.name), facts[19])] = (int(facts[1]), command)
     return found
