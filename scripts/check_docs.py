@@ -199,7 +199,7 @@ def names(docs: Docs, root: Path = ROOT) -> Iterator[str]:
     """Files and environment variables that a page names exist."""
     code = "\n".join(
         file.read_text("utf-8")
-        for folder in ("gateway", "certs", "connectors", "schemas", "dags", "scripts", "tests")
+        for folder in ("gateway", "certs", "connectors", "schemas", "dags", "scripts")
         for file in sorted((root / folder).rglob("*"))
         if file.suffix in (".py", ".sh") and file.is_file()
     )
@@ -250,7 +250,7 @@ def both_languages(docs: Docs) -> Iterator[str]:
 def _parts(text: str) -> list[tuple[str, str]]:
     """Headings by level, fenced blocks by content without comments and prose, tables by their number of rows."""
     parts: list[tuple[str, str]] = []
-    for match in re.finditer(r"^(```(\w*)\n(.*?)^```)|^(#+) |^(\|.*\n)+", text, re.DOTALL | re.MULTILINE):
+    for match in re.finditer(r"^(```(\w*)\n(.*?)^```)|^(#+) |^(\|[^\n]*\n)+", text, re.DOTALL | re.MULTILINE):
         fence, language, block, heading = match[1], match[2], match[3], match[4]
         if heading:
             parts.append(("heading", heading))
