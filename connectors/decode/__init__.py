@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from connectors.decode.archive import files_inside, open_zip, read_member
+from connectors.decode.archive import Allowance, files_inside, open_zip, read_member
 from connectors.decode.csv import read_csv
 from connectors.decode.grid import to_table
 from connectors.decode.json import read_json, read_ndjson
@@ -35,8 +35,9 @@ def decode(delivery: Delivery, spec: SourceSpec, max_unpacked_bytes: int = DEFAU
         Undecodable: a part is not of a declared format or encoding, is damaged, or unpacks to too much.
     """
     tables: list[Table] = []
+    allowance = Allowance(max_unpacked_bytes)
     for part in delivery.parts:
-        for table in _read(part.name, part.path.read_bytes(), spec, max_unpacked_bytes, inside=False):
+        for table in _read(part.name, part.path.read_bytes(), spec, allowance, inside=False):
             tables.append(tidy(table, spec.decode))
     names = _distinct([table.name for table in tables])
     frames = [
@@ -50,16 +51,17 @@ def decode(delivery: Delivery, spec: SourceSpec, max_unpacked_bytes: int = DEFAU
     return Sheet(delivery, frame, findings, _ragged(frame, names, tables), tuple(_layouts(names, tables)))
 
 
-def _read(name: str, data: bytes, spec: SourceSpec, limit: int, inside: bool) -> Iterator[Table]:
+def _read(name: str, data: bytes, spec: SourceSpec, allowance: Allowance, inside: bool) -> Iterator[Table]:
     where = f"{spec.source} {name}"
     kind = _kind(where, data, spec.decode.formats, inside)
     if kind == "zip":
-        with open_zip(where, data, limit) as archive:
+        with open_zip(where, data, allowance) as archive:
             for member_name, member in files_inside(where, archive):
-                yield from _read(f"{name}/{member_name}", read_member(where, archive, member), spec, limit, inside=True)
+                content = read_member(where, archive, member)
+                yield from _read(f"{name}/{member_name}", content, spec, allowance, inside=True)
     elif kind in ("xlsx", "xls"):
         grids = (
-            read_xlsx(where, data, spec.decode.sheets, limit)
+            read_xlsx(where, data, spec.decode.sheets, allowance)
             if kind == "xlsx"
             else read_xls(where, data, spec.decode.sheets)
         )

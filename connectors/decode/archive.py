@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
 from connectors.decode.shape import undecodable
@@ -17,8 +18,15 @@ _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 
 
-def open_zip(where: str, data: bytes, max_unpacked_bytes: int) -> zipfile.ZipFile:
-    """Open a ZIP file (also the one inside an XLSX) after checking what it says it would unpack to.
+@dataclass
+class Allowance:
+    """Bytes that a delivery may still unpack to: one for all its parts, archives and the workbooks inside them."""
+
+    left: int
+
+
+def open_zip(where: str, data: bytes, allowance: Allowance) -> zipfile.ZipFile:
+    """Open a ZIP file (also the one inside an XLSX) after taking what it says it would unpack to from the allowance.
 
     Raises:
         Undecodable: not a ZIP or cut short, too many members, unpacks to too much, or is encrypted.
@@ -38,18 +46,19 @@ def open_zip(where: str, data: bytes, max_unpacked_bytes: int) -> zipfile.ZipFil
         )
     unpacked = sum(member.file_size for member in members)
     suspicious = [m for m in members if m.file_size > RATIO_MATTERS_FROM and m.file_size > MAX_RATIO * m.compress_size]
-    if unpacked > max_unpacked_bytes or suspicious:
+    if unpacked > allowance.left or suspicious:
         raise undecodable(
             where,
-            f"ZIP 解压后达 {unpacked} 字节（上限 {max_unpacked_bytes}），"
+            f"ZIP 解压后达 {unpacked} 字节（上限尚余 {allowance.left}），"
             f"或压缩比超过 {MAX_RATIO}，疑为压缩炸弹，未解压。",
-            f"the ZIP would unpack to {unpacked} bytes (limit {max_unpacked_bytes}) or more than {MAX_RATIO} times "
+            f"the ZIP would unpack to {unpacked} bytes (limit {allowance.left} left) or more than {MAX_RATIO} times "
             "its size, which looks like a zip bomb; it was not unpacked.",
             unpacked=unpacked,
-            limit=max_unpacked_bytes,
+            limit=allowance.left,
         )
     if any(member.flag_bits & _ENCRYPTED for member in members):
         raise undecodable(where, "ZIP 已加密。", "the ZIP is encrypted.")
+    allowance.left -= unpacked
     return archive
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from connectors.decode.archive import open_zip, read_member
+from connectors.decode.archive import Allowance, open_zip, read_member
 from connectors.decode.cells import read_cells, read_shared_strings
 from connectors.decode.grid import Grid
 from connectors.decode.shape import undecodable
@@ -38,13 +38,13 @@ class _Book:
             raise undecodable(self.where, f"工作簿缺少 {name}。", f"the workbook lacks {name}.") from error
 
 
-def read_xlsx(where: str, data: bytes, sheets: tuple[str, ...], max_unpacked_bytes: int) -> Iterator[Grid]:
+def read_xlsx(where: str, data: bytes, sheets: tuple[str, ...], allowance: Allowance) -> Iterator[Grid]:
     """The worksheets of a workbook, in its order: the named ones, or every visible one.
 
     Raises:
         Undecodable: not an XLSX workbook, a named sheet is missing, or its dates count from 1904.
     """
-    with open_zip(where, data, max_unpacked_bytes) as archive:
+    with open_zip(where, data, allowance) as archive:
         book = _Book(where, archive)
         members = _worksheets(book, sheets)
         if _SHARED in archive.namelist():

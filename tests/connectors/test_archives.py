@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from connectors.errors import Undecodable
 from tests.connectors.support import COMPLAINTS, make_spec, read, rows
@@ -21,6 +22,15 @@ def archive(*members: tuple[str, bytes]) -> bytes:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
         for name, data in members:
             file.writestr(name, data)
+    return stream.getvalue()
+
+
+def workbook(*lines: tuple[str, ...]) -> bytes:
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream) as book:
+        sheet = book.add_worksheet("表一")
+        for row, cells in enumerate(lines):
+            sheet.write_row(row, 0, cells)
     return stream.getvalue()
 
 
@@ -66,6 +76,21 @@ def test_more_than_the_limit_is_refused_before_it_is_unpacked() -> None:
         read(SPEC, archive(("a.csv", BODY), ("b.csv", BODY)), limit=len(BODY))
 
     assert (found.value.details["unpacked"], found.value.details["limit"]) == (2 * len(BODY), len(BODY))
+
+
+def test_workbooks_in_one_archive_share_its_limit() -> None:
+    """Each of them is within the limit, all of them together are not."""
+    spec = make_spec(COMPLAINTS, ("formats: [csv]", "formats: [zip, xlsx]"))
+    book = workbook(("编号", "类型", "被投诉企业", "日期"), ("1", "投诉", "甲", "2024"))
+    with zipfile.ZipFile(io.BytesIO(book)) as opened:
+        unpacked = sum(member.file_size for member in opened.infolist())
+    data = archive(*((f"{i}.xlsx", book) for i in range(3)))
+    enough = 3 * (len(book) + unpacked)
+
+    with pytest.raises(Undecodable, match="looks like a zip bomb"):
+        read(spec, data, "a.zip", limit=enough - 1)
+
+    assert len(rows(read(spec, data, "a.zip", limit=enough))) == 3
 
 
 def test_a_member_that_lies_about_its_size_is_refused() -> None:
