@@ -13,6 +13,8 @@ from connectors.decode.grid import Grid
 from connectors.decode.shape import undecodable
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_HALF = range(0xD800, 0xE000)
+_SUBSTITUTE = "\x1a"
 _DIGITS = "0123456789"
 _LAST_ROW = 1_048_576
 
@@ -75,7 +77,7 @@ class _Cells:
             self._is_hint = True
         elif name == "row":
             self._line = int(attributes.get("r") or self._line + 1)
-            self._check_place(self._line <= _LAST_ROW, f"row {self._line}")
+            self._check_place(1 <= self._line <= _LAST_ROW, f"row {self._line}")
             self._row, self._column = {}, -1
 
     def end(self, name: str) -> None:
@@ -182,7 +184,13 @@ def _parse(where: str, data: bytes, handlers: _StringItems | _Cells) -> None:
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
+    """Escaped characters as themselves; half of one cannot stand in a column and becomes the substitute character."""
+    return _ESCAPED.sub(_character, text) if "_x" in text else text
+
+
+def _character(escaped: re.Match[str]) -> str:
+    code = int(escaped[1], 16)
+    return _SUBSTITUTE if code in _HALF else chr(code)
 
 
 def _number(text: str) -> str:

@@ -58,6 +58,20 @@ def test_text_cells_stay_text_and_numbers_stay_as_written() -> None:
     assert rows(read(SPEC, data)) == [(2, "007", "=1+1", " 甲 ", "45017"), (3, "+1", "-", "@x", "1.1")]
 
 
+def test_half_a_character_becomes_the_substitute_that_no_field_accepts() -> None:
+    data = with_member(sheet_of(HEAD, ("1", "投诉", "甲", "x")), "xl/sharedStrings.xml", "<t>甲</t>", "<t>_xD83D_</t>")
+
+    assert rows(read(SPEC, data)) == [(2, "1", "投诉", "\x1a", "x")]
+
+
+@pytest.mark.parametrize("row", ["-5", "0", "1048577"])
+def test_a_row_outside_of_the_worksheet_is_refused(row: str) -> None:
+    data = with_cell(sheet_of(HEAD, ("1", "投诉", "甲", "x")), '<row r="2"', f'<row r="{row}"')
+
+    with pytest.raises(Undecodable, match=f"row {row} lies outside"):
+        read(SPEC, data)
+
+
 def test_a_code_typed_as_a_number_shows_the_damage_that_the_file_holds() -> None:
     data = with_cell(sheet_of(HEAD, (12345, "投诉", "甲", 1)), "<v>12345</v>", "<v>9.16204000792738E+17</v>")
 
