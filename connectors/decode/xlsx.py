@@ -79,7 +79,13 @@ def _worksheets(book: _Book, wanted: tuple[str, ...]) -> list[tuple[str, str]]:
             f"there is no worksheet {', '.join(missing)}; there are {', '.join(found)}.",
             missing=missing,
         )
-    return [(name, found[name]) for name in wanted or visible if "worksheets/" in found[name]]
+    chosen = [(name, found[name]) for name in wanted or visible if "worksheets/" in found[name]]
+    if len({member for _, member in chosen}) < len(chosen):
+        # What was allowed to unpack once would be unpacked for every name.
+        raise undecodable(
+            book.where, "多个工作表指向同一内容。", "several worksheets of the workbook are one and the same member."
+        )
+    return chosen
 
 
 def _shared_strings(book: _Book) -> list[str]:

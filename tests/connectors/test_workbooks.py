@@ -72,6 +72,15 @@ def test_a_row_outside_of_the_worksheet_is_refused(row: str) -> None:
         read(SPEC, data)
 
 
+def test_worksheets_that_are_one_member_under_many_names_are_refused() -> None:
+    sheet = '<sheet name="表一" sheetId="1" r:id="rId1"/>'
+    again = sheet.replace("表一", "表二").replace('sheetId="1"', 'sheetId="9"')
+    data = with_member(sheet_of(HEAD, ("1", "投诉", "甲", "x")), "xl/workbook.xml", sheet, sheet + again)
+
+    with pytest.raises(Undecodable, match="one and the same member"):
+        read(SPEC, data)
+
+
 def test_a_code_typed_as_a_number_shows_the_damage_that_the_file_holds() -> None:
     data = with_cell(sheet_of(HEAD, (12345, "投诉", "甲", 1)), "<v>12345</v>", "<v>9.16204000792738E+17</v>")
 
