@@ -58,6 +58,7 @@ def summed(change: Change, leaves: list[bytes], position: Position, unresolved: 
         changed=change.changed,
         unchanged=change.unchanged,
         withdrawn=change.withdrawn,
+        absent=change.absent,
         unresolved=unresolved,
         first_seq=change.first_seq,
         last_seq=change.last_seq,

@@ -23,7 +23,6 @@ from gateway.sealing import Sealer, load_sealer
 from gateway.steps import Judged
 from gateway.store import Store
 from gateway.store.tables import rejections
-from schemas.canonical import canonical_json
 from schemas.columnar import contract
 
 _NAMED = 1_000
@@ -98,7 +97,8 @@ def _context(delivery_id: str, row: int) -> bytes:
 
 def _seal(sealer: Sealer, delivery_id: str, sent: dict[str, Any], mapped: dict[str, Any]) -> bytes:
     headings = {name: value for name, value in sent.items() if name not in (ROW, PART, LINE)}
-    return sealer.seal(canonical_json({"sent": headings, "mapped": mapped}), _context(delivery_id, sent[ROW]))
+    content = json.dumps({"sent": headings, "mapped": mapped}, ensure_ascii=False)
+    return sealer.seal(content.encode(), _context(delivery_id, sent[ROW]))
 
 
 def open_rejection(conn: Connection, store: Store, rejection_id: int) -> Rejection:

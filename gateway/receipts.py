@@ -60,6 +60,7 @@ def counts(landed: Landed) -> dict[str, Any]:
         "changed": landed.changed,
         "unchanged": landed.unchanged,
         "withdrawn": landed.withdrawn,
+        "absent": landed.absent,
         "unresolved": landed.unresolved,
         "first_seq": landed.first_seq,
         "last_seq": landed.last_seq,

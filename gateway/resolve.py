@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, Text, select
 
 from gateway.steps import ENTITY, ENTITY_BY, Judged, Resolved
+from gateway.store import dialect
 from gateway.store.tables import ORGANISATION_CODE, crosswalk, entities, entity_names, positions
 from schemas.columnar import Contract
 from schemas.identifiers.uscc_columns import valid_uscc
@@ -26,7 +27,6 @@ from schemas.names import address_form_expr, match_form_expr
 ENTITIES = "entities"
 """Name of the counter in ``positions`` that moves whenever the entity tables change."""
 
-_CHUNK = 5_000
 _MIN_ADDRESS = 6
 """Shortest compared address that can say anything: 杭州市西湖区 has six characters."""
 
@@ -171,19 +171,19 @@ def look_up(
     values: Iterable[str],
     *conditions: ColumnElement[bool],
 ) -> pl.DataFrame:
-    """The rows of a table in which a column has one of the values, asked a few thousand at a time.
+    """The rows of a table in which a column has one of the values, asked as one set.
 
     Returns:
         every column of the table; text as pl.String, whole numbers as pl.Int64.
     """
-    wanted = list(values)
-    rows = [
-        tuple(row)
-        for start in range(0, len(wanted), _CHUNK)
-        for row in conn.execute(select(table).where(column.in_(wanted[start : start + _CHUNK]), *conditions))
-    ]
     schema = {c.name: pl.Int64 if c.type.python_type is int else pl.String for c in table.columns}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    wanted = pl.DataFrame({"value": pl.Series(list(values), dtype=pl.String)}).unique()
+    if wanted.is_empty():
+        return pl.DataFrame(schema=schema)
+    with dialect.temporary(conn, "wanted", [Column("value", Text, primary_key=True)]) as asked:
+        dialect.bulk_load(conn, asked, wanted)
+        rows = conn.execute(select(table).join(asked, column == asked.c.value).where(*conditions))
+        return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
 
 
 def subject_fields(contract: Contract) -> list[str]:

@@ -56,14 +56,16 @@ def seal_personal(frame: pl.DataFrame, personal: Sequence[str], sealer: Sealer) 
     """
     if not personal:
         return frame.with_columns(pl.lit(None, pl.Binary).alias("sealed"))
-    sealed: list[bytes | None] = []
+    concerned = frame.select(RECORD_KEY, *personal).filter(pl.any_horizontal(pl.col(personal).is_not_null()))
+    sealed: list[bytes] = []
     digests: dict[str, list[str | None]] = {name: [] for name in personal}
-    for key, *values in frame.select(RECORD_KEY, *personal).iter_rows():
+    for key, *values in concerned.iter_rows():
         known = {name: value for name, value in zip(personal, values, strict=True) if value is not None}
         for name in personal:
             digests[name].append(sealer.digest(known[name], key) if name in known else None)
-        sealed.append(sealer.seal(canonical_json(known | {"salt": sealer.salt(key).hex()}), key) if known else None)
-    return frame.drop(personal).with_columns(
+        sealed.append(sealer.seal(canonical_json(known | {"salt": sealer.salt(key).hex()}), key))
+    replaced = concerned.select(RECORD_KEY).with_columns(
         pl.Series("sealed", sealed, dtype=pl.Binary),
         *(pl.Series(name + DIGEST_SUFFIX, column, dtype=pl.String) for name, column in digests.items()),
     )
+    return frame.drop(personal).join(replaced, on=RECORD_KEY, how="left", maintain_order="left")

@@ -73,6 +73,7 @@ class Landed:
         changed: records whose content differs from the current version.
         unchanged: records that said what was already known.
         withdrawn: records that are no longer so.
+        absent: withdrawals of records that were not there; nothing to do for them.
         unresolved: accepted records without an entity.
         first_seq: position of the first version landed, or None if none was.
         last_seq: position of the last one.
@@ -85,6 +86,7 @@ class Landed:
     changed: int
     unchanged: int
     withdrawn: int
+    absent: int
     unresolved: int
     first_seq: int | None
     last_seq: int | None

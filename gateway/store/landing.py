@@ -76,6 +76,7 @@ class Change:
         changed: records whose content differs from the current version.
         unchanged: records that said what was already known.
         withdrawn: records that are no longer so.
+        absent: withdrawals of records that were not there.
         versions: the versions landed, in feed order, with the columns that ``gateway.audit.roots`` hashes.
     """
 
@@ -83,6 +84,7 @@ class Change:
     changed: int
     unchanged: int
     withdrawn: int
+    absent: int
     versions: pl.DataFrame
 
     @property
@@ -150,7 +152,8 @@ def land(
         )
     new, changed, withdrawn = (fates.filter(pl.col("kind") == kind).height for kind in (NEW, CHANGED, WITHDRAWN))
     said = staged.filter(pl.col("op") == "put").height
-    return Change(new, changed, said - new - changed, withdrawn, landed)
+    taken_back = fates.filter((pl.col("kind") == WITHDRAWN) & pl.col("ord").is_not_null()).height
+    return Change(new, changed, said - new - changed, withdrawn, staged.height - said - taken_back, landed)
 
 
 _FATES = {"ord": pl.Int64, "kind": pl.String, "old_seq": pl.Int64, "version": pl.Int64}

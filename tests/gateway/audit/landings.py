@@ -72,6 +72,7 @@ def land_complaints(store: Store, rows: Sequence[Complaint], now: datetime) -> s
             changed=change.changed,
             unchanged=change.unchanged,
             withdrawn=change.withdrawn,
+            absent=change.absent,
             unresolved=0,
             first_seq=change.first_seq,
             last_seq=change.last_seq,

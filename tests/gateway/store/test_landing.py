@@ -105,9 +105,10 @@ def test_a_withdrawal_repeats_what_it_withdraws(store: Store) -> None:
     assert current(store) == {(2, "withdraw", b"A")}
 
 
-def test_withdrawing_what_is_not_there_changes_nothing(store: Store) -> None:
+def test_withdrawing_what_is_not_there_changes_nothing_and_is_counted(store: Store) -> None:
     change = land_rows(store, {"a": None}, "d1")
 
+    assert change.absent == 1
     assert counts(change) == (0, 0, 0, 0)
     assert (change.first_seq, change.last_seq) == (None, None)
 
