@@ -184,6 +184,7 @@ def error_codes(docs: Docs) -> Iterator[str]:
 
 def known_codes() -> dict[str, int]:
     """Every stable code with its HTTP status."""
+    # The table of sentences is nobody's interface but the one place where these codes stand.
     codes = {code: status for status, (code, _, _) in problems._SAID.items()}
     codes[problems._INTERNAL[0]] = 500
     for kind in (*_family(XinqiaoError), *_family(CertsError)):
