@@ -53,6 +53,8 @@ def open_store(settings: Settings) -> Store:
     Raises:
         sqlalchemy.exc.OperationalError: on first use, when the database cannot be reached.
     """
-    engine = create_engine(settings.store_url, **dialect.engine_options(settings.store_url))
+    options = dialect.engine_options(settings.store_url)
+    # Parameters are rows: an error that quotes them would carry personal data into logs and answers.
+    engine = create_engine(settings.store_url, hide_parameters=True, **options)
     dialect.prepare(engine)
     return Store(engine=engine, settings=settings)

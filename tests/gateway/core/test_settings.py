@@ -8,14 +8,17 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import clock
 from gateway.clock import instant, parse_instant
 from gateway.sealing import Sealer, create_seal_key, load_sealer, seal_key_path
 from gateway.settings import Settings
+from gateway.store import open_store
 
 SEALER, OTHER = Sealer(bytes(32)), Sealer(b"\1" * 32)
 
@@ -130,3 +133,13 @@ def test_the_key_is_for_its_owner_alone_and_never_made_twice(tmp_path: Path) -> 
 def test_a_home_without_a_key_has_no_sealer(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_sealer(tmp_path)
+
+
+def test_an_error_of_the_database_does_not_quote_rows(tmp_path: Path) -> None:
+    store = open_store(Settings(home=tmp_path))
+
+    with pytest.raises(SQLAlchemyError) as failed, store.write() as conn:
+        conn.execute(sa.text("INSERT INTO missing VALUES (:name)"), {"name": "张三丰"})
+
+    store.close()
+    assert "张三丰" not in str(failed.value)
