@@ -75,6 +75,9 @@ def cli(ctx: click.Context) -> None:
 
     All data lives under XINQIAO_HOME (default: var). 所有数据存放在 XINQIAO_HOME（默认 var）。
     """
+    from gateway.logs import configure_logs  # imported when a verb runs: --help needs no log
+
+    configure_logs()
     try:
         ctx.obj = Settings.load()
     except ValueError as error:

@@ -1,4 +1,7 @@
-"""The server's log: one JSON object a line on standard error; traces without local values, which may be personal."""
+"""Our log: one JSON object a line on standard error; traces without local values, which may be personal.
+
+For the server and the command line. Tasks log through Airflow, which leaves local values out too.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import structlog
 
 
 def configure_logs() -> None:
-    """Set up structlog for a server process; calling it again changes nothing."""
+    """Set up structlog for this process; calling it again changes nothing."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
