@@ -9,6 +9,8 @@ import flask_smorest
 from marshmallow import RAISE
 from webargs.flaskparser import FlaskParser
 
+from gateway.api.callers import context
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -19,9 +21,16 @@ class _StrictParser(FlaskParser):
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
-    """A group of operations of ``/v1``; each decorator gives back a view of the same type."""
+    """A group of operations of ``/v1``; each decorator gives back a view of the same type.
+
+    The caller is verified before anything else: arguments of a stranger are not read, a body not parsed.
+    """
 
     ARGUMENTS_PARSER = _StrictParser()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.before_request(_demand_caller)
 
     def get(self, rule: str, **options: Any) -> Callable[[F], F]:
         """Answer GET at an address."""
@@ -46,3 +55,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
     def doc(self, **options: Any) -> Callable[[F], F]:
         """Describe what else the OpenAPI document says of the operation."""
         return cast(Callable[[F], F], super().doc(**options))
+
+
+def _demand_caller() -> None:
+    context()

@@ -73,26 +73,31 @@ def soap_blueprint(
 
     @blueprint.post("/soap")
     def call() -> Response:
-        announced = version_of(request.content_type or "")
-        if announced is None:
+        version = version_of(request.content_type or "")
+        if version is None:
             raise UnsupportedMediaType
+        try:
+            # Before the body is read: for a stranger nothing is held in memory and nothing parsed.
+            caller = context()
+        except Exception as error:  # an outermost edge, as below
+            return _failed(version, explain(error), request_id())
         request.max_content_length = min(MAX_ENVELOPE_BYTES, request.max_content_length or MAX_ENVELOPE_BYTES)
         raw = request.get_data(cache=False)
-        version = announced
         try:
-            message = read(raw, announced)
-            version = message.version
-            return _answer(version, 200, _perform(message.body, context()))
+            return _answer(version, 200, _perform(read(raw, version).body, caller))
         except SoapError as error:
             told = _fault(error.version, error.fault, error.code, error.zh, error.en, request_id())
             return _answer(error.version, _status(error.version, is_sender=True), told)
         except Exception as error:  # the outermost edge: whatever happened is answered as a fault
-            said = explain(error)
-            is_sender = said.status < 500
-            told = _fault(version, "sender" if is_sender else "receiver", said.code, said.zh, said.en, request_id())
-            return _answer(version, _status(version, is_sender=is_sender), told)
+            return _failed(version, explain(error), request_id())
 
     return blueprint
+
+
+def _failed(version: Version, said: Explanation, request_id: str) -> Response:
+    is_sender = said.status < 500
+    told = _fault(version, "sender" if is_sender else "receiver", said.code, said.zh, said.en, request_id)
+    return _answer(version, _status(version, is_sender=is_sender), told)
 
 
 def _perform(asked: etree._Element, context: Context) -> etree._Element:

@@ -37,6 +37,15 @@ def test_without_a_certificate_nothing_is_answered(client: FlaskClient, method: 
     assert answer.headers["WWW-Authenticate"].startswith("ClientCertificate")
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/applications", "/v1/challenges", "/v1/certificates", "/v1/rejections/1/dismissal"]
+)
+def test_the_body_of_a_stranger_is_not_even_parsed(client: FlaskClient, path: str) -> None:
+    answer = ask(client, None, "POST", path, data=b"{", content_type="application/json")
+
+    assert problem(answer) == (401, "certificate_missing")
+
+
 def test_a_header_that_pretends_to_be_a_certificate_is_nothing(client: FlaskClient, provider: System) -> None:
     pem = provider.certificate.read_text().replace("\n", "%0A")
     names = ("X-SSL-Client-Cert", "X-Forwarded-Client-Cert", "Ssl-Client-Cert", "X-Client-Certificate")

@@ -117,6 +117,12 @@ def test_without_a_certificate_the_contract_is_public_and_nothing_else(client: F
     assert problem(ask(client, None, "GET", "/soap/face.py")) == (404, "not_found")
 
 
+def test_the_envelope_of_a_stranger_is_not_even_parsed(client: FlaskClient) -> None:
+    _, fault = call(client, None, b"<not xml")
+
+    assert told(fault) == "certificate_missing"
+
+
 def test_a_delivery_for_a_source_of_others_is_a_typed_fault(client: FlaskClient, consumer: System) -> None:
     _, fault = call(client, consumer, upload(SOURCE, b"x"))
 
