@@ -1,4 +1,8 @@
-"""What anyone may fetch: the files of the transparency log, the authority's certificates, revocation, health."""
+"""What anyone may fetch: the hashes of the transparency log, the authority's certificates, revocation, health.
+
+The entries themselves say who read about whom; they are for auditors. Hash tiles and checkpoints say
+nothing but that the log has not been rewritten, and that is for everyone.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,11 @@ from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
 from certs.authority import open_authority
 from certs.ocsp import MAX_REQUEST_BYTES
-from gateway.api.callers import services
+from gateway.access.errors import NotYours
+from gateway.api.callers import context, services
 from gateway.audit.files import log_folder
-from gateway.certificates_publish import latest_crl, ocsp_answer, pki_files
+from gateway.audit.tiles import ENTRIES
+from gateway.certificates_publish import current_crl, ocsp_answer, pki_files
 from gateway.store.tables import positions
 
 blueprint = Blueprint("public", __name__)
@@ -22,6 +28,7 @@ blueprint = Blueprint("public", __name__)
 # last with x; partial tiles end in .p/<width>. Nothing that does not look so is ever looked for on disk.
 _TILE = re.compile(r"(?:[0-9]{1,2}|entries)(?:/x[0-9]{3})*/[0-9]{3}(?:\.p/[0-9]{1,3})?", re.ASCII)
 _FULL_TILE_SECONDS = 365 * 24 * 3600
+_AUDITOR = "auditor"
 
 
 @blueprint.get("/audit/checkpoint")
@@ -32,12 +39,22 @@ def checkpoint() -> Response:
 
 @blueprint.get("/audit/tile/<path:tile>")
 def tile(tile: str) -> Response:
-    """One tile of the log (C2SP tlog-tiles)."""
+    """One tile of the log (C2SP tlog-tiles); bundles of entries for auditors only.
+
+    Raises:
+        NotYours: entries, and the caller is no auditor.
+        certs.errors.NotTrusted: entries, and nobody is known to ask.
+    """
     if not _TILE.fullmatch(tile):
         raise NotFound
+    if tile.startswith(f"{ENTRIES}/"):
+        _demand_auditor()
     # A full tile never changes; a partial one is followed by a wider one.
     path = log_folder(services().store.settings) / "tile" / tile
-    return _file(path, "application/octet-stream", 0 if ".p/" in tile else _FULL_TILE_SECONDS)
+    answer = _file(path, "application/octet-stream", 0 if ".p/" in tile else _FULL_TILE_SECONDS)
+    if tile.startswith(f"{ENTRIES}/"):
+        answer.cache_control.private = True
+    return answer
 
 
 @blueprint.get("/pki/ca.pem")
@@ -50,12 +67,7 @@ def authorities() -> Response:
 def revocation_list() -> Response:
     """The revocation list, DER (RFC 5280)."""
     made = services()
-    authority = open_authority(pki_files(made.store.settings).home)
-    with made.store.read() as conn:
-        crl = latest_crl(conn, authority)
-    if crl is None:
-        raise NotFound
-    return Response(crl, mimetype="application/pkix-crl")
+    return Response(current_crl(made.store, made.clock()), mimetype="application/pkix-crl")
 
 
 @blueprint.post("/pki/ocsp")
@@ -84,6 +96,15 @@ def ready() -> Response:
     with services().store.read() as conn:
         feeds = conn.execute(select(func.count()).select_from(positions)).scalar_one()
     return jsonify({"status": "ok", "feeds": feeds})
+
+
+def _demand_auditor() -> None:
+    caller = context().caller
+    if caller.duty != _AUDITOR:
+        raise NotYours(
+            f"审计条目载有谁查询了谁，仅审计员可读，{caller.urn} 不可。",
+            f"Entries say who read about whom; auditors may read them, {caller.urn} may not.",
+        )
 
 
 def _file(path: Path, media_type: str, max_age: int) -> Response:

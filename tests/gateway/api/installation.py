@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from certs.authority import Issued, open_authority
 from certs.keys import save_key, write_whole
-from certs.names import SystemName
+from certs.names import PersonName, SystemName
 from gateway import certificates
 from gateway.access.giving import give, new_grant
 from gateway.access.grants import WHOLE, Grant
@@ -65,6 +65,14 @@ class Installation:
                 certificates.register(conn, SystemName(agency, name), urn, "test", self.now)
             self.systems[urn] = self.issue(urn, lifetime)
         return self.systems[urn]
+
+    def person(self, name: PersonName) -> System:
+        """A person with a certificate, registered with the duty."""
+        authority = open_authority(pki_files(self.settings).home)
+        with self.store.write() as conn:
+            certificates.register(conn, name, name.person, "test", self.now)
+            issued = certificates.issue_certificate(conn, authority, name, "test", self.now)
+        return self.written(name.urn, issued)
 
     def issue(self, urn: str, lifetime: timedelta | None = None) -> System:
         """Another certificate for a registered system."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -13,6 +14,7 @@ from cryptography.x509 import ocsp
 from flask.testing import FlaskClient
 
 from certs.authority import open_authority
+from certs.names import PersonName
 from gateway.audit.keys import load_verifier
 from gateway.audit.notes import open_checkpoint
 from gateway.certificates_publish import pki_files, publish_crl
@@ -26,14 +28,46 @@ def test_the_checkpoint_is_signed_by_the_log(home: Installation, client: FlaskCl
     assert (answer.mimetype, checkpoint.size >= 1) == ("text/plain", True)
 
 
-def test_the_tiles_are_served_as_they_lie(home: Installation, client: FlaskClient, landed: str) -> None:
+def tiles(home: Installation) -> dict[str, bytes]:
     folder = home.settings.home / "log" / "tile"
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    served = {path: ask(client, None, "GET", f"/audit/tile/{path.relative_to(folder)}").get_data() for path in files}
 
-    assert served == {path: path.read_bytes() for path in files}
-    assert len(files) >= 2
+def test_anyone_is_served_the_hash_tiles_as_they_lie(home: Installation, client: FlaskClient, landed: str) -> None:
+    hashes = {path: content for path, content in tiles(home).items() if not path.startswith("entries/")}
+
+    served = {path: ask(client, None, "GET", f"/audit/tile/{path}").get_data() for path in hashes}
+
+    assert served == hashes
+    assert len(hashes) >= 1
+
+
+def test_entries_say_who_read_about_whom_and_are_served_to_auditors_only(
+    home: Installation, client: FlaskClient, consumer: System, landed: str
+) -> None:
+    path = max(path for path in tiles(home) if path.startswith("entries/"))
+    auditor = home.person(PersonName("li.si", "auditor"))
+
+    stranger, system, allowed = (
+        ask(client, asking, "GET", f"/audit/tile/{path}") for asking in (None, consumer, auditor)
+    )
+
+    assert (problem(stranger), problem(system)) == ((401, "certificate_missing"), (403, "not_yours"))
+    assert (allowed.get_data(), allowed.cache_control.private) == (tiles(home)[path], True)
+
+
+def test_a_revocation_list_is_renewed_when_half_its_time_is_over(home: Installation, client: FlaskClient) -> None:
+    def ends() -> datetime | None:
+        return x509.load_der_x509_crl(ask(client, None, "GET", "/pki/crl").get_data()).next_update_utc
+
+    first, begun = ends(), home.now
+    home.now += timedelta(days=4)
+
+    second = ends()
+
+    home.now = begun
+    assert first is not None
+    assert second == first + timedelta(days=4)
 
 
 @pytest.mark.parametrize(
