@@ -48,19 +48,27 @@ def land_received(
 ) -> list[dict[str, Any]]:
     """Land received deliveries in order and tell the source that they have been taken.
 
+    A refused one is taken too: its bytes and the reason are kept, and a bad file must not keep the
+    good ones behind it from landing.
+
     Returns:
         one receipt each.
 
     Raises:
-        Undecodable, SourceChanged, ExpectationFailed: of the first one that was refused; it and those after
-            it are not landed, those before it are.
+        Undecodable, SourceChanged, ExpectationFailed: of the first one that was refused, after the
+            others have landed.
     """
-    receipts = []
+    receipts, refused = [], []
     for delivery_id in delivery_ids:
-        receipts.append(pipeline.deliver(store, delivery_id, spec, clock()))
+        try:
+            receipts.append(pipeline.deliver(store, delivery_id, spec, clock()))
+        except pipeline.STOPPED as error:
+            refused.append(error)
         with store.read() as conn:
             delivery = deliveries.load(conn, delivery_id, store.settings.home)
         acknowledge(delivery, spec, Connections.load(store.settings.home))
+    if refused:
+        raise refused[0]
     return receipts
 
 

@@ -29,10 +29,11 @@ from schemas.records import RECORD_TYPES
 _BATCH = 20_000
 
 
-def link_waiting(store: Store, landed_type: str, generation: int, now: datetime) -> int:
+def link_waiting(store: Store, landed_type: str, generation: int | None, now: datetime) -> int:
     """Try waiting records again if entities have become known since ``generation``.
 
     Args:
+        generation: of the entity tables when the landed rows were resolved; None tries in any case.
         landed_type: record type that has just landed; one that teaches about entities wakes every type.
 
     Returns:

@@ -25,6 +25,7 @@ from gateway.landing import land_resolved
 from gateway.linking import link_waiting
 from gateway.receipts import proven, refusal, write_receipt
 from gateway.resolve import resolve
+from gateway.steps import Landed
 from gateway.store import Store
 from gateway.store.landing import hold_feed
 from schemas.columnar import contract
@@ -53,7 +54,7 @@ def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> 
         delivery = deliveries.load(conn, delivery_id, store.settings.home)
         again = deliveries.original_of(conn, delivery_id, delivery.digest, spec)
     if again is not None:
-        return repeat(store, delivery_id, again.id, now)
+        return repeat(store, delivery_id, again.id, spec, now)
     deliveries.check_bytes(delivery)
     try:
         mapped = map_sheet(decode(delivery, spec, store.settings.max_unpacked_bytes), spec)
@@ -69,7 +70,7 @@ def land(
     mapped: Mapped,
     spec: SourceSpec,
     now: datetime,
-    then: Callable[[Connection], None] | None = None,
+    then: Callable[[Connection, Landed], None] | None = None,
 ) -> dict[str, Any]:
     """Judge, resolve and land mapped rows in one transaction with their audit entry and their quarantine.
 
@@ -94,18 +95,22 @@ def land(
             quarantine.keep(conn, store, judged, spec, delivery_id)
             write_receipt(conn, delivery_id, resolved, landed, spec, (*mapped.findings, *findings), now)
             if then is not None:
-                then(conn)
+                then(conn, landed)
     if again is not None:
-        return repeat(store, delivery_id, again.id, now)
+        return repeat(store, delivery_id, again.id, spec, now)
     seal(store, now)
     link_waiting(store, spec.record_type, resolved.generation, now)
     return proven(store, delivery_id)
 
 
-def repeat(store: Store, delivery_id: str, original_id: str, now: datetime) -> dict[str, Any]:
-    """Note, once, that a delivery says nothing new, and give back the original's receipt."""
+def repeat(store: Store, delivery_id: str, original_id: str, spec: SourceSpec, now: datetime) -> dict[str, Any]:
+    """Note, once, that a delivery says nothing new, and give back the original's receipt.
+
+    The first time may have been cut off between landing and linking, so linking is done again.
+    """
     with store.write() as conn:
         if deliveries.row_of(conn, delivery_id).status not in ("landed", "repeated"):
             deliveries.note_repeat(conn, delivery_id, original_id, now)
     seal(store, now)
+    link_waiting(store, spec.record_type, None, now)
     return proven(store, original_id)

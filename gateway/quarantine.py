@@ -26,6 +26,7 @@ from gateway.store.tables import rejections
 from schemas.columnar import contract
 
 _NAMED = 1_000
+MAX_REASON = 2_000
 _CHUNK = 5_000
 OPEN, CORRECTED, REPLAYED, DISMISSED = "open", "corrected", "replayed", "dismissed"
 
@@ -188,8 +189,14 @@ def dismiss(store: Store, rejection_id: int, reason: str, actor: str, now: datet
     """Close a row without landing it; the reason goes into the log.
 
     Raises:
-        Refused: no such row, or it is not open.
+        Refused: no such row, it is not open, or the reason is empty or longer than ``MAX_REASON`` characters.
     """
+    if not 0 < len(reason.strip()) <= MAX_REASON:
+        raise Refused(
+            f"理由应为 1 至 {MAX_REASON} 个字符，收到 {len(reason)} 个",
+            f"the reason must have 1 to {MAX_REASON} characters, got {len(reason)}",
+            rejection=rejection_id,
+        )
     with store.write() as conn:
         open_rejection(conn, store, rejection_id)
         settle(conn, [rejection_id], DISMISSED, actor=actor, now=now, reason=reason)

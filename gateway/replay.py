@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, Connection, LargeBinary, select
 
 from connectors.decode import decode
 from connectors.delivery import LINE, PART, ROW, Delivery, Mapped, Sheet
@@ -16,11 +16,13 @@ from connectors.mapping import map_sheet
 from connectors.registry import source
 from connectors.vault import Vault
 from gateway import deliveries, pipeline, quarantine
-from gateway.judge import judge
+from gateway.judge import RECORD_KEY, judge
 from gateway.quarantine import CORRECTED, OPEN, REPLAYED
 from gateway.receipts import refusal
-from gateway.store import Store
-from gateway.store.tables import rejections
+from gateway.steps import Landed
+from gateway.store import Store, dialect
+from gateway.store.tables import deliveries as deliveries_table
+from gateway.store.tables import rejections, versions_table
 from schemas.canonical import canonical_json
 from schemas.columnar import contract
 
@@ -37,7 +39,8 @@ def correct(
         the receipt of the one-row replay.
 
     Raises:
-        Refused: not open; an unknown field; or the row still has faults, which are in ``details``.
+        Refused: not open; an unknown field; the row still has faults, which are in ``details``; or a newer
+            delivery has said something about the same record since.
     """
     with store.read() as conn:
         rejection = quarantine.open_rejection(conn, store, rejection_id)
@@ -72,13 +75,14 @@ def replay(store: Store, delivery_id: str, actor: str, now: datetime) -> dict[st
     """Read a delivery's kept bytes again, with the mapping and the rules of today.
 
     A delivery that was refused whole goes the whole way again. Of a landed one, the quarantined
-    rows that are without fault now are landed; the others stay where they are.
+    rows that are without fault now are landed; the others stay where they are, and so do rows about
+    whose record a newer delivery has said something since.
 
     Returns:
         the receipt.
 
     Raises:
-        Refused: nothing of it is waiting, or every waiting row is still faulty.
+        Refused: nothing of it is waiting, or every waiting row is still faulty or overtaken.
         Undecodable, SourceChanged, ExpectationFailed: as at the first time.
     """
     with store.read() as conn:
@@ -99,12 +103,16 @@ def replay(store: Store, delivery_id: str, actor: str, now: datetime) -> dict[st
     mapped = map_sheet(decode(partial, spec, store.settings.max_unpacked_bytes), spec)
     places = mapped.sheet.frame.select(ROW, PART, LINE).join(waiting, on=[PART, LINE], how="inner")
     mapped = _only(mapped, places[ROW].to_list())
-    faulty = judge(mapped, contract(spec.record_type), spec).faults[ROW].unique()
-    mended = places.filter(~pl.col(ROW).is_in(faulty.implode()))
+    good = judge(mapped, contract(spec.record_type), spec).accepted.select(ROW, RECORD_KEY)
+    with store.read() as conn:
+        stale = _overtaken(conn, spec.record_type, good[RECORD_KEY], row.audit_entry)
+    good = good.filter(~pl.col(RECORD_KEY).is_in(stale.implode()))
+    mended = places.join(good, on=ROW, how="semi")
     if mended.is_empty():
         raise Refused(
-            f"{waiting.height} 行仍不符合要求；请先修改映射或联系报送单位",
-            f"all {waiting.height} rows are still faulty; mend the mapping or ask the agency",
+            f"{waiting.height} 行仍不符合要求，或已有更新的交付；请先修改映射、联系报送单位或驳回",
+            f"all {waiting.height} rows are still faulty or overtaken by a newer delivery; "
+            "mend the mapping, ask the agency, or dismiss them",
             delivery_id=delivery_id,
         )
     landable = _only(mapped, mended[ROW].to_list())
@@ -161,7 +169,8 @@ def _land(
     with store.write() as conn:
         act = deliveries.register(conn, delivery, spec, store.settings.home, deliveries.REPLAY, replay_of)
 
-    def close_rows(conn: Connection) -> None:
+    def close_rows(conn: Connection, landed: Landed) -> None:
+        _demand_newest(conn, spec.record_type, landed, replay_of)
         quarantine.settle(conn, settled, status, actor=actor, now=now, landed_in=act)
 
     try:
@@ -170,3 +179,37 @@ def _land(
         # Somebody else was quicker; the act is not left behind as if it were still to be landed.
         refusal(store, act, error, now)
         raise
+
+
+def _overtaken(conn: Connection, record_type: str, keys: pl.Series, since: int) -> pl.Series:
+    """Those of the record keys about which a delivery after the audit entry ``since`` has said something."""
+    versions = versions_table(record_type)
+    with dialect.temporary(conn, "asked", [Column("record_key", LargeBinary, primary_key=True)]) as asked:
+        dialect.bulk_load(conn, asked, pl.DataFrame({"record_key": keys.unique()}))
+        newer = conn.execute(
+            select(versions.c.record_key)
+            .distinct()
+            .join(asked, asked.c.record_key == versions.c.record_key)
+            .join(deliveries_table, deliveries_table.c.id == versions.c.delivery_id)
+            .where(deliveries_table.c.kind == deliveries.DELIVERY, deliveries_table.c.audit_entry > since)
+        )
+        return pl.Series(RECORD_KEY, [row.record_key for row in newer], dtype=pl.Binary)
+
+
+def _demand_newest(conn: Connection, record_type: str, landed: Landed, original_id: str) -> None:
+    """Asked after the landing, under its lock: what was just landed must not be older than what it replaced."""
+    if landed.first_seq is None:
+        return
+    versions = versions_table(record_type)
+    mine = versions.c.seq.between(landed.first_seq, landed.last_seq)
+    keys = pl.Series(
+        [row.record_key for row in conn.execute(select(versions.c.record_key).where(mine))], dtype=pl.Binary
+    )
+    stale = _overtaken(conn, record_type, keys, deliveries.row_of(conn, original_id).audit_entry)
+    if not stale.is_empty():
+        raise Refused(
+            f"{stale.len()} 条记录已有更新的交付，旧的更正不能覆盖；请核对后驳回该隔离行",
+            f"a newer delivery has said something about {stale.len()} of these records; an older correction may not "
+            "overwrite it; check, and dismiss the quarantined row",
+            delivery_id=original_id,
+        )

@@ -74,6 +74,7 @@ def test_a_receipt_says_what_came_and_what_became_of_it(store: Store, now: datet
         "changed": 0,
         "unchanged": 0,
         "withdrawn": 0,
+        "absent": 0,
         "unresolved": 0,
         "first_seq": 1,
         "last_seq": 2,

@@ -327,3 +327,35 @@ def test_rows_in_conflict_are_settled_by_saying_which_is_true(sqlite_store: Stor
     assert told(sqlite_store, "abnormal_listing", "subject_name", "removal_cause")[1:] == [
         ("put", 1, "甲公司", "已补报")
     ]
+
+
+def test_an_old_row_does_not_overwrite_what_a_newer_delivery_has_said(
+    store: Store, now: datetime, one_rejected: dict[str, Any]
+) -> None:
+    later = now + timedelta(hours=1)
+    land(store, COMPANY_LIST, company_list((BAKERY.name, MILL.uscc)), now=later)
+
+    with pytest.raises(Refused, match="a newer delivery has said something"):
+        correct(store, one_rejected["id"], {"uscc": MILL.uscc}, CLERK, later)
+
+    assert (BAKERY.name, MILL.uscc) in current(store, "registration", "name", "uscc")
+    assert [row["status"] for row in rejected(store, None)] == [OPEN]
+    assert verified(store).ok
+
+
+def test_a_replay_leaves_rows_open_that_a_newer_delivery_has_overtaken(
+    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [complaint("c1", status="办理中2"), complaint("c2", status="办理中2"), complaint("c3"), complaint("c4")]
+    receipt = land(store, COMPLAINTS, complaints(*rows), now=now)
+    land(store, COMPLAINTS, complaints(complaint("c1")), now=now + timedelta(hours=1))
+    lookups = dict(source(COMPLAINTS).lookups)
+    columns = [column for form in source(COMPLAINTS).forms for column in form.columns]
+    name = next(column.lookup for column in columns if column.field == "status_code" and column.lookup)
+    lookups[name] = (*lookups[name], Word(("办理中2",), "2", "test"))
+    mend(monkeypatch, COMPLAINTS, lookups=lookups)
+
+    again = replay(store, receipt["delivery_id"], CLERK, now + timedelta(hours=2))
+
+    assert counts(again)["new"] == 1
+    assert [row["line"] for row in rejected(store)] == [1]

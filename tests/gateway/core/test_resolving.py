@@ -292,3 +292,16 @@ def test_two_teachers_at_once_do_not_wait_for_each_other_in_a_circle(store: Stor
     assert learned[:2] == [True, True]
     with store.read() as conn:
         assert entity_generation(conn) == sum(learned)
+
+
+def test_a_landing_that_was_cut_off_before_linking_is_made_good_when_it_is_delivered_again(
+    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(store, COMPLAINTS, complaints(about("c1", DAIRY, "510104")), now=now)
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(pipeline, "link_waiting", lambda *arguments: 0)
+        land(store, REGISTRATION, registrations(DAIRY), now=now)
+
+    land(store, REGISTRATION, registrations(DAIRY), now=now)
+
+    assert told(store, "complaint", "entity_uscc") == [("put", 1, None), ("put", 2, DAIRY.uscc)]
