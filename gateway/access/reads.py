@@ -15,13 +15,14 @@ from sqlalchemy import Connection, select
 
 from gateway.access.context import Context
 from gateway.access.errors import Invalid, NotFound, NotGranted
-from gateway.access.grants import Grant, choose_grant, find_grant, list_grants
+from gateway.access.grants import WHOLE, Grant, choose_grant, find_grant, list_grants
 from gateway.access.projection import project
 from gateway.audit import Action, append
 from gateway.clock import instant
 from gateway.store import reading
 from gateway.store.reading import Version
 from gateway.store.tables import entities
+from schemas.columnar import contract
 from schemas.identifiers import uscc as uscc_rules
 from schemas.records import RECORD_TYPES
 
@@ -38,7 +39,7 @@ class Picture:
 
     Attributes:
         uscc: the entity.
-        name: its current name, None if no source has said it.
+        name: its current name; None if no source has said it, or no record that is shown shows a name.
         records: record type -> its current versions.
         not_granted: record type -> code of the reason why it is not shown.
         incomplete: record types of which there is more than ``MAX_RECORDS``; the feed has all of them.
@@ -101,7 +102,8 @@ def read_entity(context: Context, uscc: str, purpose: str | None, as_of: datetim
     if known is None and not shown:
         raise NotFound(f"没有 {code} 的任何记录。", f"Nothing is known of {code}.", uscc=code)
     incomplete = [name for name, found in records.items() if not found.is_complete]
-    return Picture(code, known, shown, not_granted, incomplete)
+    is_named = any(_shows_name(granted[name]) for name in shown)
+    return Picture(code, known if is_named else None, shown, not_granted, incomplete)
 
 
 def read_records(
@@ -217,6 +219,10 @@ def _entity_grants(conn: Connection, context: Context, purpose: str | None) -> t
         # A grant that nearly fits gives a better reason than the types for which there is none at all.
         raise min(refused.values(), key=lambda error: (error.code == "grant_none", str(error)))
     return granted, {name: error.code for name, error in refused.items()}
+
+
+def _shows_name(grant: Grant) -> bool:
+    return grant.columns == WHOLE or contract(grant.record_type).subject.name in grant.columns
 
 
 @contextmanager

@@ -175,6 +175,24 @@ def test_a_narrower_grant_shows_its_columns_only(home: Installation, client: Fla
     assert newest_entry(home)["filter"]["columns"] == ["name", "province_name"]
 
 
+def test_the_picture_names_the_entity_only_under_a_grant_that_shows_a_name(
+    home: Installation, client: FlaskClient, landed: str
+) -> None:
+    systems = [
+        narrow(home, "nameless", columns=["province_name"]),
+        narrow(home, "far", region_prefixes=["65"]),
+        narrow(home, "naming", columns=["name"]),
+    ]
+
+    pictures = [ask(client, system, "GET", f"/v1/entities/{TWO}").get_json() for system in systems]
+
+    assert [(picture["name"], list(picture["records"])) for picture in pictures] == [
+        (None, ["registration"]),
+        (None, []),
+        ("宁波乙有限公司", ["registration"]),
+    ]
+
+
 def test_an_unknown_entity_is_not_found_and_the_question_is_an_entry(
     home: Installation, client: FlaskClient, reader: System
 ) -> None:
