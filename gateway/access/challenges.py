@@ -14,7 +14,7 @@ from gateway.access.grants import WHOLE, find_grant
 from gateway.access.tables import challenges
 from gateway.audit import Action, append
 from gateway.clock import instant
-from gateway.store.tables import versions_table
+from gateway.store import reading
 
 DECISIONS = {"upheld": Action.CHALLENGE_UPHELD, "rejected": Action.CHALLENGE_REJECTED}
 
@@ -44,14 +44,12 @@ def challenge(context: Context, doubt: Doubt, purpose: str | None) -> dict[str, 
     Raises:
         Invalid: unknown record type or field.
         NotGranted: the caller may not read the record type, so it cannot have read the value.
-        NotFound: there is no such version, or the grant does not show the field.
+        NotFound: there is no such version, or the grant does not show it or the field.
     """
     check_scope(doubt.record_type, (doubt.field,))
-    versions = versions_table(doubt.record_type)
     with context.store.write() as conn:
         grant = find_grant(conn, context.caller.urn, doubt.record_type, purpose, context.now)
-        query = select(versions.c.source, versions.c.uscc).where(versions.c.seq == doubt.seq)
-        version = conn.execute(query).one_or_none()
+        version = reading.version_at(conn, doubt.record_type, doubt.seq, region_prefixes=grant.region_prefixes)
         if version is None or (grant.columns != WHOLE and doubt.field not in grant.columns):
             raise NotFound(
                 f"没有可供贵方校核的 {doubt.record_type} 第 {doubt.seq} 号版本的字段 {doubt.field}。",

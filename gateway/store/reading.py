@@ -113,6 +113,12 @@ def feed_page(
     return [_version(record_type, row) for row in conn.execute(query)]
 
 
+def version_at(conn: Connection, record_type: str, seq: int, *, region_prefixes: Sequence[str] = ()) -> Version | None:
+    """The version at a position; None if there is none, or none inside the regions (see ``records``)."""
+    page = feed_page(conn, record_type, seq - 1, 1, region_prefixes=region_prefixes)
+    return page[0] if page and page[0].seq == seq else None
+
+
 def last_position(conn: Connection, record_type: str) -> int:
     """The newest position of a feed; 0 if nothing has landed."""
     last_seq = select(positions.c.last_seq).where(positions.c.record_type == record_type)

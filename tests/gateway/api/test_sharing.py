@@ -122,6 +122,18 @@ def test_a_challenge_goes_to_the_provider_who_decides_once(
     assert [(one["status"], one["decided_by"]) for one in seen] == [("upheld", provider.urn)]
 
 
+def test_a_version_outside_the_regions_of_the_grant_cannot_be_challenged(
+    home: Installation, client: FlaskClient, landed: str
+) -> None:
+    reader = home.system("urn:xinqiao:health:far")
+    home.grant(reader.urn, region_prefixes=["65"])
+    doubt = {"record_type": "registration", "seq": 1, "field": "name", "believed": "甲", "evidence": "营业执照"}
+
+    answer = ask(client, reader, "POST", "/v1/challenges", json=doubt)
+
+    assert problem(answer) == (404, "not_found")
+
+
 def test_a_system_changes_to_a_new_key_and_both_certificates_hold(home: Installation, client: FlaskClient) -> None:
     system = home.system("urn:xinqiao:health:renewing")
     key = ec.generate_private_key(ec.SECP256R1())
