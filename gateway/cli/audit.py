@@ -22,7 +22,7 @@ from gateway.audit.proofs import verify_receipt
 from gateway.audit.reading import Listed, list_entries, what_did, who_changed, who_read
 from gateway.audit.verify import VerifyReport
 from gateway.audit.verify import verify as verify_everything
-from gateway.cli.output import json_option, print_json, print_rows
+from gateway.cli.output import json_option, print_json, print_rows, shown
 from gateway.home import open_home
 from gateway.settings import Settings
 from gateway.store import Store
@@ -88,7 +88,7 @@ def verify_receipt_file(settings: Settings, file: Path, vkey_file: Path | None, 
         if as_json:
             print_json({"ok": False, "problem": str(error)})
         else:
-            click.echo(f"回执无效 / the receipt is not proven: {error}")
+            click.echo(shown(f"回执无效 / the receipt is not proven: {error}"))
         sys.exit(1)
     if as_json:
         print_json({"ok": True, **asdict(proven)})
@@ -96,7 +96,7 @@ def verify_receipt_file(settings: Settings, file: Path, vkey_file: Path | None, 
     act = action_of(str(proven.entry["action"]))
     click.echo(f"回执有效 / proven: 条目 entry {proven.index} of {proven.size} ({act.zh} / {act.en})")
     if proven.unproven:
-        click.echo(f"未列入日志的字段 / said, but not in the log: {', '.join(proven.unproven)}")
+        click.echo(shown(f"未列入日志的字段 / said, but not in the log: {', '.join(proven.unproven)}"))
 
 
 @audit.command("who-read")
@@ -212,7 +212,7 @@ def _print_report(report: VerifyReport) -> None:
     click.echo(f"首个错误 / first bad: {report.first_bad}")
     for problem in report.problems:
         place = "" if problem.entry is None else f"[{problem.entry}] "
-        click.echo(f"  {place}{problem.where}: {problem.zh} / {problem.en}")
+        click.echo(shown(f"  {place}{problem.where}: {problem.zh} / {problem.en}"))
 
 
 def _progress(what: str, so_far: int) -> None:

@@ -12,7 +12,7 @@ from connectors.registry import source as find_source
 from connectors.transports.files import from_upload
 from gateway import exchange, pipeline
 from gateway import replay as replaying
-from gateway.cli.output import json_option, print_json, print_rows
+from gateway.cli.output import json_option, print_json, print_rows, shown
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
@@ -109,7 +109,7 @@ def print_receipts(receipts: list[dict[str, Any]], as_json: bool) -> None:
     print_rows([receipt | _gist(receipt) for receipt in receipts], RECEIPT_COLUMNS, as_json, RECEIPT_CAPTION)
     for receipt in receipts:
         for finding in receipt.get("findings", []):
-            click.echo(f"· [{finding['rule']}] {finding['zh']} / {finding['en']}")
+            click.echo(shown(f"· [{finding['rule']}] {finding['zh']} / {finding['en']}"))
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,12 +15,23 @@ from rich.text import Text
 
 _WIDTH_ELSEWHERE = 120
 
+# What a terminal obeys instead of showing: C0 and C1 controls (ESC and CSI among them) and the marks that
+# turn the direction of writing (UAX #9). Line feeds stay, headings have them.
+_OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="每行一个 JSON / one JSON document per line")
+
+
+def shown(text: str) -> str:
+    """Text that a terminal shows and does not obey: file names and cells come from agencies."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One document on one line, Chinese as it is."""
-    click.echo(json.dumps(document, ensure_ascii=False, default=str))
+    text = json.dumps(document, ensure_ascii=False, default=str)
+    # What JSON itself does not escape is escaped as JSON does, so that a program reads the same text.
+    click.echo(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_rows(
@@ -40,6 +52,6 @@ def print_rows(
         table.add_column(heading, no_wrap=number == 0, overflow="fold")
     for row in rows:
         # Text, not markup: what agencies send may hold square brackets.
-        table.add_row(*(Text("" if row.get(key) is None else str(row[key])) for key, _ in columns))
+        table.add_row(*(Text("" if row.get(key) is None else shown(str(row[key]))) for key, _ in columns))
     # Written to a file or a pipe there is no window to fit into.
     Console(width=None if sys.stdout.isatty() else _WIDTH_ELSEWHERE).print(table)

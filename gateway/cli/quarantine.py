@@ -7,7 +7,7 @@ import click
 from gateway import quarantine as rows_aside
 from gateway import replay
 from gateway.cli.deliver import print_receipts
-from gateway.cli.output import json_option, print_json, print_rows
+from gateway.cli.output import json_option, print_json, print_rows, shown
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
@@ -56,12 +56,13 @@ def listing(
         print_rows(found, (), as_json)
     for row in () if as_json else found:
         # Not a table: the sentences are what matters, and they are long.
-        click.secho(f"#{row['id']} {row['source']} {row['part']} 第 {row['line']} 行 [{row['status']}]", bold=True)
+        place = f"#{row['id']} {row['source']} {row['part']} 第 {row['line']} 行 [{row['status']}]"
+        click.secho(shown(place), bold=True)
         for fault in row["faults"]:
-            click.echo(f"  {fault['heading'] or fault['field']} [{fault['rule']}]")
-            click.echo(f"    {fault['zh']}\n    {fault['en']}")
+            click.echo(shown(f"  {fault['heading'] or fault['field']} [{fault['rule']}]"))
+            click.echo(shown(f"    {fault['zh']}\n    {fault['en']}"))
             if fault["candidates"]:
-                click.echo(f"    候选 candidates: {'、'.join(fault['candidates'][:5])}")
+                click.echo(shown(f"    候选 candidates: {'、'.join(fault['candidates'][:5])}"))
 
 
 @quarantine.command("show")

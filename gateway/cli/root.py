@@ -60,10 +60,12 @@ class Verbs(click.Group):
         try:
             return super().invoke(ctx)
         except (XinqiaoError, CertsError) as error:
-            click.echo(f"错误 [{error.code}] {error.zh}", err=True)
-            click.echo(f"error [{error.code}] {error.en}", err=True)
+            from gateway.cli.output import shown
+
+            click.echo(shown(f"错误 [{error.code}] {error.zh}"), err=True)
+            click.echo(shown(f"error [{error.code}] {error.en}"), err=True)
             if error.details:
-                click.echo(json.dumps(error.details, ensure_ascii=False, default=str), err=True)
+                click.echo(shown(json.dumps(error.details, ensure_ascii=False, default=str)), err=True)
             ctx.exit(1)
 
 
