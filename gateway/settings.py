@@ -27,7 +27,6 @@ class Settings:
         max_body_bytes: largest request body; larger ones are refused before they are read.
         max_unpacked_bytes: largest total a compressed file may unpack to.
         log_origin: name of the transparency log, first line of every checkpoint.
-        airflow_url: base address of the Airflow API server, for status pages; empty if none.
     """
 
     home: Path = Path("var")
@@ -39,7 +38,6 @@ class Settings:
     max_body_bytes: int = 200 * 1024 * 1024
     max_unpacked_bytes: int = 2 * 1024 * 1024 * 1024
     log_origin: str = "xinqiao.local/log"
-    airflow_url: str = ""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:

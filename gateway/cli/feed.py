@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.output import print_json
+from gateway.access.projection import line
+from gateway.audit import Action, append
+from gateway.audit.log import seal
+from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
-from gateway.store.reading import feed_page
+from gateway.store import Store
+from gateway.store.reading import Version, feed_page
 from schemas.records import RECORD_TYPES
 
 _PAGE = 1000
@@ -21,29 +25,30 @@ _PAGE = 1000
 @click.option("--limit", type=click.IntRange(1), help="最多行数 / at most this many")
 @click.pass_obj
 def feed(settings: Settings, record_type: str, after: int, limit: int | None) -> None:
-    """Versions of RECORD_TYPE, one JSON object a line, on this machine by its operator. 变更流（本机运维）。"""
+    """Versions of RECORD_TYPE, one JSON object a line, on this machine by its operator. 变更流（本机运维）。
+
+    Every page read is an entry of the audit log, as it is for anybody else.
+    """
     store = open_home(settings)
     left = limit
     try:
         while left is None or left > 0:
-            with store.read() as conn:
-                page = feed_page(conn, record_type, after, min(_PAGE, left or _PAGE))
+            page = _read(store, record_type, after, min(_PAGE, left or _PAGE))
             for version in page:
-                print_json(
-                    {
-                        "seq": version.seq,
-                        "op": version.op,
-                        "record_key": version.record_key,
-                        "uscc": version.uscc,
-                        "version": version.version,
-                        "source": version.source,
-                        "landed_at": version.landed_at,
-                        "record": version.payload.decode(),
-                    }
-                )
+                click.echo(line(version))
             if not page:
                 break
             after = page[-1].seq
             left = None if left is None else left - len(page)
+        seal(store, utc_now())
     finally:
         store.close()
+
+
+def _read(store: Store, record_type: str, after: int, limit: int) -> list[Version]:
+    with store.write() as conn:
+        page = feed_page(conn, record_type, after, limit)
+        span = {"first_seq": page[0].seq, "last_seq": page[-1].seq} if page else {}
+        facts = {"record_type": record_type, "purpose": "运维", "after": after, "records": len(page), **span}
+        append(conn, Action.FEED_READ, "cli", facts, utc_now())
+    return page

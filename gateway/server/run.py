@@ -19,7 +19,7 @@ from gateway.settings import Settings
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-GATEWAY_APP = "gateway.api:create_app"
+GATEWAY_APP = "gateway.api.served:create_served_app"
 
 AppFactory = Callable[[Settings], "WSGIApplication"]
 """Makes the application from the settings; called once in every worker process, after it began."""

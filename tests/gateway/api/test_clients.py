@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -225,3 +226,19 @@ def test_a_request_that_lies_about_its_length_is_not_a_second_request(
 
     assert said.startswith(b"HTTP/1.1 4")
     assert b'"feeds"' not in said
+
+
+def test_a_read_is_sealed_into_the_log_within_seconds(real: Installation, risk: httpx.Client) -> None:
+    before = checkpoint_size(risk)
+
+    assert risk.get(f"/v1/entities/{ONE}", headers=PURPOSED).status_code in (200, 404)
+
+    deadline = time.monotonic() + 20
+    while checkpoint_size(risk) == before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert checkpoint_size(risk) > before
+
+
+def checkpoint_size(reader: httpx.Client) -> int:
+    """How many entries the published checkpoint covers."""
+    return int(reader.get("/audit/checkpoint").text.splitlines()[1])
