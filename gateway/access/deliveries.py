@@ -10,6 +10,7 @@ from sqlalchemy import select
 from gateway import quarantine, replay
 from gateway.access.context import Context
 from gateway.access.errors import NotFound
+from gateway.audit import Action, append
 from gateway.receipts import proven
 from gateway.store import reading
 from gateway.store.tables import deliveries, rejections
@@ -45,12 +46,17 @@ def own_rejections(
 ) -> list[dict[str, Any]]:
     """Quarantined rows of one delivery, each with every fault; their content stays sealed.
 
+    Faults quote what was sent, so the reading is an entry of the log.
+
     Raises:
         NotFound: none of this agency's deliveries has this id.
     """
     _demand_own(context, delivery_id)
-    with context.store.read() as conn:
-        return quarantine.listing(conn, delivery_id=delivery_id, status=status, after=after, limit=limit)
+    with context.store.write() as conn:
+        found = quarantine.listing(conn, delivery_id=delivery_id, status=status, after=after, limit=limit)
+        facts = {"delivery_id": delivery_id, "records": len(found)}
+        append(conn, action=Action.QUARANTINE_READ, actor=context.caller.urn, at=context.now, facts=facts)
+    return found
 
 
 def correct_rejection(context: Context, rejection_id: int, values: Mapping[str, str | None]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Action(StrEnum):
     DELIVERY_REPEATED = "delivery.repeated", "重复交付", "delivery repeated"
     RUN_FAILED = "run.failed", "采集失败", "run failed"
 
+    QUARANTINE_READ = "quarantine.read", "查看隔离行", "quarantined rows read"
     QUARANTINE_CORRECTED = "quarantine.corrected", "隔离行更正", "quarantined row corrected"
     QUARANTINE_DISMISSED = "quarantine.dismissed", "隔离行驳回", "quarantined row dismissed"
     QUARANTINE_REPLAYED = "quarantine.replayed", "隔离行重放", "quarantined rows replayed"

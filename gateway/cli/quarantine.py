@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
+
 import click
 
 from gateway import quarantine as rows_aside
 from gateway import replay
+from gateway.audit import Action, append
 from gateway.cli.deliver import print_receipts
 from gateway.cli.output import json_option, print_json, print_rows, shown
 from gateway.clock import utc_now
@@ -69,11 +72,13 @@ def listing(
 @click.argument("rejection_id", type=int)
 @click.pass_obj
 def show(settings: Settings, rejection_id: int) -> None:
-    """One row as sent and as mapped, as JSON. 一行的原文与映射结果。"""
+    """One row as sent and as mapped, as JSON; that it was opened is an entry of the log. 一行的原文与映射结果。"""
     store = open_home(settings)
     try:
-        with store.read() as conn:
+        with store.write() as conn:
             rejection = rows_aside.open_rejection(conn, store, rejection_id)
+            facts = {"rejection": rejection_id, "delivery_id": rejection.row.delivery_id, "opened": True}
+            append(conn, Action.QUARANTINE_READ, f"cli:{getpass.getuser()}", facts, utc_now())
     finally:
         store.close()
     row = rejection.row

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import io
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
+from gateway.audit.reading import what_did
+from gateway.cli.quarantine import quarantine
 from gateway.store.tables import deliveries, versions_table
 from tests.gateway.api.installation import ONE, SOURCE, Installation, System, ask, company_list, problem
 
@@ -226,3 +231,26 @@ def test_rows_of_others_cannot_be_settled(client: FlaskClient, consumer: System,
     ]
 
     assert [problem(answer) for answer in answers] == [(404, "not_found")] * 2
+
+
+def test_reading_quarantined_rows_is_an_entry(
+    home: Installation, client: FlaskClient, provider: System, landed: str
+) -> None:
+    ask(client, provider, "GET", f"/v1/deliveries/{landed}/rejections?status=open")
+
+    with home.store.read() as conn:
+        newest = what_did(conn, provider.urn, 1)[0]
+    assert (newest.action, newest.entry["delivery_id"], newest.entry["records"]) == ("quarantine.read", landed, 1)
+
+
+def test_opening_a_quarantined_row_on_the_command_line_is_an_entry(
+    home: Installation, client: FlaskClient, provider: System, landed: str
+) -> None:
+    (row,) = ask(client, provider, "GET", f"/v1/deliveries/{landed}/rejections").get_json()["rejections"]
+
+    shown = CliRunner().invoke(quarantine, ["show", str(row["id"])], obj=home.settings, catch_exceptions=False)
+
+    with home.store.read() as conn:
+        newest = what_did(conn, f"cli:{getpass.getuser()}", 1)[0]
+    assert json.loads(shown.stdout)["sent"]["企业名称"] == "丙有限公司"
+    assert (newest.action, newest.entry["rejection"], newest.entry["opened"]) == ("quarantine.read", row["id"], True)
