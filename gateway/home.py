@@ -34,6 +34,8 @@ def initialise(settings: Settings, now: datetime) -> bool:
     """
     home = settings.home
     home.mkdir(parents=True, exist_ok=True, mode=0o750)
+    # Whoever made the folder: the database in it has the umask's mode, and other users must not get as far.
+    home.chmod(home.stat().st_mode & 0o7770)
     for folder in _FOLDERS:
         (home / folder).mkdir(exist_ok=True, mode=0o750)
     is_new = not seal_key_path(home).exists()

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import clock
 from gateway.clock import instant, parse_instant
+from gateway.home import initialise
 from gateway.sealing import Sealer, create_seal_key, load_sealer, seal_key_path
 from gateway.settings import Settings
 from gateway.store import open_store
@@ -143,3 +144,13 @@ def test_an_error_of_the_database_does_not_quote_rows(tmp_path: Path) -> None:
 
     store.close()
     assert "张三丰" not in str(failed.value)
+
+
+def test_a_home_that_was_there_before_is_closed_to_other_users(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o755)
+
+    initialise(Settings(home=home), datetime(2026, 11, 21, 2, 0, tzinfo=UTC))
+
+    assert stat.S_IMODE(home.stat().st_mode) == 0o750
