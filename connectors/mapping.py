@@ -18,7 +18,10 @@ from connectors.transforms import TRANSFORMS, Transform
 from schemas.faults import Fault
 
 _META = ("_row", "_part", "_line")
-_PERSONAL_HEADING = re.compile("身份证|证件号|手机|电话|联系方式|姓名|经办人|联系人|phone|mobile|id_?no|sfz|lxdh", re.I)
+_PERSONAL_HEADING = re.compile(
+    "身份证|证件号|手机|电话|联系方式|姓名|经办人|联系人|代表人|负责人|法人|人员|phone|mobile|id_?no|sfz|lxdh|fddbr",
+    re.I,
+)
 _PERSONAL_VALUE = re.compile(r"1[3-9][0-9]{9}|[1-9][0-9]{5}(19|20)[0-9]{2}(0[1-9]|1[0-2])[0-3][0-9]{4}[0-9Xx]")
 
 
@@ -226,7 +229,7 @@ def _left_over(rows: pl.DataFrame, layout: Layout, form: Form, used: set[str], s
     for heading in left:
         values = rows[heading].drop_nulls()
         example = str(values[0])[:80] if values.len() else None
-        if example and (_PERSONAL_HEADING.search(heading) or _PERSONAL_VALUE.fullmatch(example)):
+        if example and (_PERSONAL_HEADING.search(heading) or _PERSONAL_VALUE.search(example)):
             example = None
         findings.append(
             Finding(

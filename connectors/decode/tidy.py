@@ -57,13 +57,13 @@ def _without_notes(table: Table, patterns: tuple[str, ...]) -> Table:
     notes = marked.filter("_note")
     if notes.is_empty():
         return table
-    example = notes.select(pl.coalesce(cells))[0, 0]
     where = lines_text(notes[LINE].to_list())
     finding = Finding(
         "row.note",
         None,
         notes.height,
-        str(example)[:80],
+        # No example: a note names who filled in the table, often with a telephone. Its line is told.
+        None,
         f"{table.name}：第 {where} 行是表格说明而非数据，已另置",
         f"{table.name}: lines {where} are notes to the table, not records, and were set aside",
     )

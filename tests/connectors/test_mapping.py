@@ -72,7 +72,14 @@ def test_an_extra_column_is_reported_with_an_example_and_the_delivery_goes_on() 
 
 @pytest.mark.parametrize(
     ("heading", "value"),
-    [("联系电话", "x"), ("身份证号", "x"), ("其他", "13800000000"), ("其他", "990000198001150015")],
+    [
+        ("联系电话", "x"),
+        ("身份证号", "x"),
+        ("其他", "13800000000"),
+        ("其他", "张三 13800000000"),
+        ("负责人", "张三"),
+        ("其他", "990000198001150015"),
+    ],
 )
 def test_the_example_of_an_unexpected_column_never_shows_a_person(heading: str, value: str) -> None:
     value = value.replace("990000", "110000")
