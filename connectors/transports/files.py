@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import os
 import time
 import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
 from fnmatch import fnmatchcase
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -17,7 +19,7 @@ from connectors.connections import Connection
 from connectors.delivery import Delivery
 from connectors.request_options import FilesRequest
 from connectors.spec import SourceSpec
-from connectors.transports.trouble import unavailable
+from connectors.transports.trouble import refused, unavailable
 from connectors.vault import Vault
 
 PROCESSED = "processed"
@@ -38,7 +40,7 @@ def receive(
     folder = folder_of(connection)
     try:
         for file in ready_files(folder, request):
-            with file.open("rb") as stream:
+            with _open(file) as stream:
                 delivery = from_upload(spec, file.name, stream, vault, f"drop:{folder}", now)
             yield delivery
     except OSError as error:
@@ -94,10 +96,18 @@ def acknowledge(delivery: Delivery, connection: Connection) -> None:
     """Move a landed file to ``processed/``; one that was replaced meanwhile stays and is taken next time."""
     folder = folder_of(connection)
     for part in delivery.parts:
-        file = next((entry for entry in folder.iterdir() if entry.name == part.name and entry.is_file()), None)
+        named = (entry for entry in folder.iterdir() if entry.name == part.name)
+        file = next((entry for entry in named if entry.is_file() and not entry.is_symlink()), None)
         if file is None or _digest(file) != part.digest:
             continue
         processed = folder / PROCESSED
+        if processed.is_symlink():
+            # Who may write into the drop folder would choose where in our files this one goes.
+            raise refused(
+                f"{delivery.source} {connection.name}",
+                f"{processed} 是链接，文件未移走。",
+                f"{processed} is a link; the file was not moved.",
+            )
         processed.mkdir(exist_ok=True)
         target = processed / file.name
         if target.exists():
@@ -107,6 +117,11 @@ def acknowledge(delivery: Delivery, connection: Connection) -> None:
         flag.unlink(missing_ok=True)
 
 
+def _open(file: Path) -> BufferedReader:
+    """Open what was looked at: a link that took the file's place since then is an ``OSError``, a pipe does not wait."""
+    return os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+
+
 def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
+    with _open(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

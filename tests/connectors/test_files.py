@@ -10,9 +10,10 @@ import pytest
 
 from connectors.connections import Connection, Connections
 from connectors.delivery import Delivery
-from connectors.errors import Unavailable
+from connectors.errors import Refused, Unavailable
 from connectors.receive import acknowledge, receive
 from connectors.spec import SourceSpec
+from connectors.transports import files
 from connectors.transports.files import from_upload
 from connectors.vault import Vault
 from tests.connectors.support import COMPLAINTS, NOW, connection, make_spec
@@ -67,6 +68,32 @@ def test_links_and_folders_are_never_taken(folder: Path, tmp_path: Path) -> None
     (folder / "folder.csv").mkdir()
 
     assert taken(AT_ONCE, folder) == []
+
+
+def test_a_link_that_takes_the_place_of_a_file_is_not_followed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, link = tmp_path / "secret.csv", folder / "a.csv"
+    secret.write_text("do not read me")
+    link.symlink_to(secret)
+    # The file was looked at before the link took its place.
+    monkeypatch.setattr(files, "ready_files", lambda folder, request: [link])
+
+    with pytest.raises(Unavailable, match="cannot be read"):
+        taken(AT_ONCE, folder)
+
+
+def test_a_landed_file_is_not_moved_through_a_link(folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "a.csv").write_text("x")
+    (delivery,) = taken(AT_ONCE, folder)
+    (folder / "processed").symlink_to(elsewhere)
+
+    with pytest.raises(Refused, match="is a link"):
+        acknowledge(delivery, AT_ONCE, endpoint(folder))
+
+    assert (list(elsewhere.iterdir()), (folder / "a.csv").exists()) == ([], True)
 
 
 def test_a_landed_file_moves_away_with_its_flag_and_nothing_is_overwritten(folder: Path) -> None:
