@@ -59,6 +59,8 @@ def install(extensions: dict[str, Any], made: Services) -> None:
 def context() -> Context:
     """The verified caller and what its request works with; verified once in every request, never remembered.
 
+    A request that waits verifies its caller again: see ``verify_again``.
+
     Raises:
         certs.errors.NotTrusted: no certificate, or one that fails a step of ``certs/verify.py``.
     """
@@ -67,6 +69,11 @@ def context() -> Context:
         now = made.clock()
         g.context = Context(made.store, made.sealer, made.vault, _caller(made, now), now)
     return cast(Context, g.context)
+
+
+def verify_again() -> None:
+    """Let ``context`` verify the caller anew, at the time it is now: for requests that have waited."""
+    g.pop("context", None)
 
 
 def _caller(made: Services, now: datetime) -> Identity:

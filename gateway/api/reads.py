@@ -13,7 +13,7 @@ from flask import Response, request
 from gateway.access.projection import line
 from gateway.access.reads import Page, checked_type, may_read, read_entity, read_feed, read_records
 from gateway.api.blueprint import Blueprint
-from gateway.api.callers import PURPOSE_HEADER, context, services
+from gateway.api.callers import PURPOSE_HEADER, context, services, verify_again
 from gateway.api.shapes import EntityQuery, FeedQuery, RecordQuery
 from gateway.store import reading
 from gateway.store.reading import Version
@@ -88,6 +88,7 @@ def feed(asked: dict[str, Any], record_type: str) -> Response:
     # Who may not read is told so at once; read_feed does it, because a refusal is an entry of the log.
     if asked["wait"] and may_read(context(), checked_type(record_type), purpose()):
         _await_news(record_type, asked["after"], asked["wait"])
+        verify_again()
     page = read_feed(context(), record_type, asked["after"], asked["limit"], purpose())
     answer = Response(_lines(page), mimetype="application/x-ndjson")
     answer.headers[CURSOR_HEADER] = str(page.next)

@@ -347,3 +347,23 @@ def test_a_feed_with_nothing_new_waits_and_answers_when_something_lands(
     assert end == "999999"
     assert [one["record"]["name"] for one in page] == ["等待有限公司"]
     assert time.monotonic() - began < 10
+
+
+def test_a_certificate_revoked_while_its_request_waits_gets_nothing(
+    home: Installation, client: FlaskClient, provider: System, landed: str
+) -> None:
+    system = narrow(home, "leaving")
+    newest = ask(client, system, "GET", "/v1/feeds/registration?limit=10000").headers["Xinqiao-Next"]
+    file = company_list(("迟到有限公司", ONE))
+    other = client.application.test_client()
+
+    def revoke_then_land() -> None:
+        home.revoke(system)
+        ask(other, provider, "POST", f"/v1/sources/{SOURCE}/deliveries", data=file, content_type="text/csv")
+
+    later = Timer(0.3, revoke_then_land)
+    later.start()
+    answer = ask(client, system, "GET", f"/v1/feeds/registration?after={newest}&wait=20")
+    later.join()
+
+    assert problem(answer) == (401, "certificate_revoked")
