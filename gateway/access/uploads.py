@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from connectors.delivery import Delivery
@@ -22,7 +23,7 @@ class Upload:
 
     Attributes:
         source: ``<agency>/<source>``.
-        name: what the agency calls the file; a label only, never a path.
+        name: what the agency calls the file, as sent; it is kept as a label, never used as a path.
         media_type: as declared.
         chunks: the bytes, in order; read once.
     """
@@ -56,8 +57,7 @@ def deliver_upload(context: Context, upload: Upload) -> Delivered:
         Undecodable, SourceChanged, ExpectationFailed: nothing was landed; the bytes are kept.
     """
     spec = own_source(context, upload.source)
-    name = upload.name[:MAX_NAME_LENGTH] or "upload"
-    part = context.vault.keep(name, upload.media_type, upload.chunks)
+    part = context.vault.keep(_label(upload.name), upload.media_type, upload.chunks)
     if part.size == 0:
         raise Invalid("请求正文为空，没有可报送的内容。", "The body is empty; there is nothing to deliver.")
     delivery = Delivery(
@@ -69,6 +69,12 @@ def deliver_upload(context: Context, upload: Upload) -> Delivered:
     delivery_id = pipeline.receive(context.store, delivery, spec)
     receipt = pipeline.deliver(context.store, delivery_id, spec, context.now)
     return Delivered(receipt, is_repeat=receipt["delivery_id"] != delivery_id)
+
+
+def _label(name: str) -> str:
+    # Only what stands behind the last separator: some clients send the path on their own disk.
+    last = PureWindowsPath(PurePosixPath(name).name).name
+    return "".join(char for char in last if char.isprintable())[:MAX_NAME_LENGTH] or "upload"
 
 
 def own_source(context: Context, name: str) -> SourceSpec:

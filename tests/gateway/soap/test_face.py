@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import etree
 
+from gateway.deliveries import row_of
 from gateway.soap import contract
 from gateway.soap.contract import NAMESPACE, make
 from gateway.soap.envelope import SOAP11, SOAP12, Version, write
@@ -96,6 +97,19 @@ def test_a_delivery_lands_and_the_receipt_is_the_one_http_gives(client: FlaskCli
     receipt: dict[str, Any] = json.loads(str(answer.findtext("x:receipt", namespaces=NAMES)))
     http = ask(client, provider, "GET", f"/v1/deliveries/{receipt['delivery_id']}").get_json()
     assert (status, receipt, answer.findtext("x:accepted", namespaces=NAMES)) == (200, http, str(http["accepted"]))
+
+
+def test_a_file_name_is_a_label_as_it_is_over_http(home: Installation, client: FlaskClient, provider: System) -> None:
+    asked = upload(SOURCE, company_list(("卯有限公司", ONE)))
+    name = asked.find("x:fileName", NAMES)
+    assert name is not None
+    name.text = "../../五月\x9b2J\u202e.csv"
+
+    status, answer = call(client, provider, asked)
+
+    with home.store.read() as conn:
+        row = row_of(conn, str(answer.findtext("x:deliveryId", namespaces=NAMES)))
+    assert (status, [part["name"] for part in row.parts]) == (200, ["五月2J.csv"])
 
 
 @pytest.mark.parametrize(("version", "status"), [(SOAP11, 500), (SOAP12, 400)], ids=["1.1", "1.2"])
