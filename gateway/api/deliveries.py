@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO, Any
 
 from flask import Response, jsonify, request
@@ -16,7 +15,7 @@ from gateway.access.uploads import Upload, deliver_upload, own_source
 from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
 from gateway.api.reads import header_text
-from gateway.api.shapes import Correction, DeliveryQuery, Reason, Receipt, RejectionQuery
+from gateway.api.shapes import MAX_ID, Correction, DeliveryQuery, Reason, Receipt, RejectionQuery
 
 blueprint = Blueprint("deliveries", __name__, url_prefix="/v1", description="报送 · handing over")
 
@@ -72,7 +71,7 @@ def deliver(agency: str, source: str) -> Response:
     if media_type == "multipart/form-data":
         upload = _from_form(spec.source)
     else:
-        upload = Upload(spec.source, _label(_stated_name()), media_type, _chunks(request.stream))
+        upload = Upload(spec.source, _stated_name(), media_type, _chunks(request.stream))
     done = deliver_upload(asked, upload)
     answer = jsonify(done.receipt)
     answer.status_code = 200 if done.is_repeat else 201
@@ -112,7 +111,7 @@ def list_rejections(asked: dict[str, Any], delivery_id: str) -> Response:
     return jsonify({"rejections": deliveries.own_rejections(context(), delivery_id, **asked)})
 
 
-@blueprint.post("/rejections/<int:rejection_id>/correction")
+@blueprint.post(f"/rejections/<int(max={MAX_ID}):rejection_id>/correction")
 @blueprint.arguments(Correction)
 @blueprint.response(200, Receipt)
 def correct(asked: dict[str, Any], rejection_id: int) -> Response:
@@ -120,7 +119,7 @@ def correct(asked: dict[str, Any], rejection_id: int) -> Response:
     return jsonify(deliveries.correct_rejection(context(), rejection_id, asked["values"]))
 
 
-@blueprint.post("/rejections/<int:rejection_id>/dismissal")
+@blueprint.post(f"/rejections/<int(max={MAX_ID}):rejection_id>/dismissal")
 @blueprint.arguments(Reason)
 @blueprint.response(204)
 def dismiss(asked: dict[str, Any], rejection_id: int) -> Response:
@@ -137,9 +136,7 @@ def _from_form(source: str) -> Upload:
             f"A multipart request must hold exactly one file, it holds {len(files)}.",
         )
     file = files[0]
-    return Upload(
-        source, _label(file.filename or ""), file.mimetype or "application/octet-stream", _chunks(file.stream)
-    )
+    return Upload(source, file.filename or "", file.mimetype or "application/octet-stream", _chunks(file.stream))
 
 
 def _stated_name() -> str:
@@ -147,12 +144,6 @@ def _stated_name() -> str:
         return stated
     _, options = parse_options_header(request.headers.get("Content-Disposition"))
     return str(options.get("filename", ""))
-
-
-def _label(name: str) -> str:
-    # Only what stands behind the last separator: some clients send the path on their own disk.
-    last = PureWindowsPath(PurePosixPath(name).name).name
-    return "".join(c for c in last if c.isprintable()) or "upload"
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:

@@ -8,6 +8,9 @@ from gateway.access.applications import Wish
 from gateway.access.grants import WHOLE
 from gateway.access.reads import MAX_PAGE
 
+MAX_ID = 2**63 - 1
+"""Largest number a database column can be asked for."""
+
 
 def _said(text: str) -> dict[str, str]:
     return {"description": text}
@@ -72,7 +75,7 @@ class RejectionQuery(Strict):
     """Which quarantined rows are listed."""
 
     status = fields.String(load_default=None, validate=validate.OneOf(("open", "corrected", "replayed", "dismissed")))
-    after = fields.Integer(load_default=0, validate=validate.Range(0), metadata=_said("id to continue from"))
+    after = fields.Integer(load_default=0, validate=validate.Range(0, MAX_ID), metadata=_said("id to continue from"))
     limit = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
 
 
@@ -110,7 +113,7 @@ class FeedQuery(Strict):
     """Which stretch of a feed."""
 
     after = fields.Integer(
-        load_default=0, validate=validate.Range(0, 2**63 - 1), metadata=_said("position of the last version seen")
+        load_default=0, validate=validate.Range(0, MAX_ID), metadata=_said("position of the last version seen")
     )
     limit = fields.Integer(load_default=1000, validate=validate.Range(1, MAX_PAGE))
     wait = fields.Integer(
@@ -147,7 +150,7 @@ class ChallengeShape(Strict):
     """A value that the reader believes to be wrong."""
 
     record_type = fields.String(required=True)
-    seq = fields.Integer(required=True, validate=validate.Range(1, 2**63 - 1))
+    seq = fields.Integer(required=True, validate=validate.Range(1, MAX_ID))
     field = fields.String(required=True)
     believed = fields.String(required=True, validate=validate.Length(max=2000))
     evidence = fields.String(required=True, validate=validate.Length(1, 4000))

@@ -254,3 +254,14 @@ def test_opening_a_quarantined_row_on_the_command_line_is_an_entry(
         newest = what_did(conn, f"cli:{getpass.getuser()}", 1)[0]
     assert json.loads(shown.stdout)["sent"]["企业名称"] == "丙有限公司"
     assert (newest.action, newest.entry["rejection"], newest.entry["opened"]) == ("quarantine.read", row["id"], True)
+
+
+def test_a_number_that_no_column_can_hold_is_told_so(client: FlaskClient, provider: System, landed: str) -> None:
+    beyond = 2**63
+
+    answers = [
+        ask(client, provider, "GET", f"/v1/deliveries/{landed}/rejections?after={beyond}"),
+        ask(client, provider, "POST", f"/v1/rejections/{beyond}/dismissal", json={"reason": "x"}),
+    ]
+
+    assert [problem(answer) for answer in answers] == [(422, "invalid"), (404, "not_found")]
