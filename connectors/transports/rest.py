@@ -22,7 +22,14 @@ from connectors.request_options import RestRequest, Signature, Token, Verdict
 from connectors.spec import SourceSpec
 from connectors.templates import fill
 from connectors.transports.pages import Page, all_pages
-from connectors.transports.trouble import connection_trouble, refused, status_trouble, unavailable
+from connectors.transports.trouble import (
+    MAX_ANSWER_BYTES,
+    answer_too_large,
+    connection_trouble,
+    refused,
+    status_trouble,
+    unavailable,
+)
 from connectors.vault import Vault
 
 
@@ -161,7 +168,7 @@ class _Call:
         url = f"{self.connection.url.rstrip('/')}/{path.lstrip('/')}"
         given = {name: value for name, value in body.items() if value is not None}
         try:
-            response = self.client.request(method, url, headers=headers, **given)
+            response = self._limited(method, url, headers, given)
         except (httpx.HTTPError, ssl.SSLError) as error:
             raise connection_trouble(self.where, error) from error
         if response.status_code == 401 and self.request.token and renewable:
@@ -169,6 +176,21 @@ class _Call:
         if response.status_code != 200:
             raise status_trouble(self.where, response.status_code)
         return response
+
+    def _limited(self, method: str, url: str, headers: dict[str, str], given: dict[str, Any]) -> httpx.Response:
+        """The whole answer, as long as it stays below the limit also after it is unpacked.
+
+        Raises:
+            Refused: it does not; nothing of it is kept.
+        """
+        body = bytearray()
+        with self.client.stream(method, url, headers=headers, **given) as response:
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise answer_too_large(self.where, MAX_ANSWER_BYTES)
+        # Unpacked already: the headers that say how it was sent are not true of these bytes.
+        return httpx.Response(response.status_code, content=bytes(body), request=response.request)
 
     def _content(self, response: httpx.Response, *, renewable: bool = True, about: str = "rows") -> Any:
         """The parsed answer, after looking at the result code inside it."""

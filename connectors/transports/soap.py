@@ -26,11 +26,19 @@ from connectors.request_options import SoapRequest
 from connectors.spec import SourceSpec
 from connectors.templates import fill
 from connectors.transports.pages import Page, all_pages
-from connectors.transports.trouble import connection_trouble, refused, status_trouble, unavailable
+from connectors.transports.trouble import (
+    MAX_ANSWER_BYTES,
+    answer_too_large,
+    connection_trouble,
+    refused,
+    status_trouble,
+    unavailable,
+)
 from connectors.vault import Vault
 
 # zeep has no types.
 _zeep: Any = zeep
+_CHUNK = 64 * 1024
 _SENDERS_FAULT = ("Client", "Sender", "MustUnderstand", "VersionMismatch")
 
 
@@ -75,10 +83,13 @@ def _session(connection: Connection) -> requests.Session:
 class _Nearby(zeep.transports.Transport):
     """Loads WSDL and schemas from the endpoint itself or from the source's folder, from nowhere else."""
 
-    def __init__(self, connection: Connection, folder: Path, session: requests.Session, seconds: float) -> None:
+    def __init__(
+        self, where: str, connection: Connection, folder: Path, session: requests.Session, seconds: float
+    ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]  # zeep has no annotations
             session=session, timeout=seconds, operation_timeout=seconds
         )
+        self._where = where
         self._origin = urlsplit(connection.url)[:2]
         self._folder = folder.resolve()
 
@@ -88,13 +99,30 @@ class _Nearby(zeep.transports.Transport):
         if address.scheme in ("http", "https"):
             if address[:2] != self._origin:
                 raise _FarAwayError(url)
-            response = self.session.get(url, timeout=self.load_timeout, allow_redirects=False)
+            response = self.session.get(url, timeout=self.load_timeout, allow_redirects=False, stream=True)
             response.raise_for_status()
-            return bytes(response.content)
+            return bytes(self._limited(response).content)
         file = Path(address.path if address.scheme == "file" else url).resolve()
         if not file.is_relative_to(self._folder):
             raise _FarAwayError(url)
         return file.read_bytes()
+
+    def post(self, address: str, message: bytes, headers: dict[str, str]) -> requests.Response:
+        """One call; zeep sends every request through here."""
+        return self._limited(
+            self.session.post(address, data=message, headers=headers, timeout=self.operation_timeout, stream=True)
+        )
+
+    def _limited(self, response: requests.Response) -> requests.Response:
+        """The whole answer, as long as it stays below the limit also after it is unpacked."""
+        body = bytearray()
+        with response:
+            for chunk in response.iter_content(_CHUNK):
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise answer_too_large(self._where, MAX_ANSWER_BYTES)
+        response._content = bytes(body)  # requests has no public way to give a streamed answer its content
+        return response
 
 
 class _FarAwayError(Exception):
@@ -105,7 +133,7 @@ def _operation(
     where: str, spec: SourceSpec, request: SoapRequest, connection: Connection, session: requests.Session
 ) -> Any:
     """The operation, bound to the endpoint's url whatever address the WSDL names."""
-    transport = _Nearby(connection, spec.folder, session, request.timeout_seconds)
+    transport = _Nearby(where, connection, spec.folder, session, request.timeout_seconds)
     wsdl = f"{connection.url}{request.wsdl}" if request.wsdl.startswith("?") else str(spec.folder / request.wsdl)
     settings = _zeep.Settings(
         strict=True, raw_response=True, xml_huge_tree=False, forbid_dtd=True, forbid_entities=True

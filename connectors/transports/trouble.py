@@ -10,6 +10,10 @@ from connectors.errors import Refused, Unavailable, XinqiaoError
 _ALERTS = ("ALERT_", "CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "BAD_CERT")
 
 
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+"""Largest answer to one request, unpacked: a few megabytes of gzip unpack to gigabytes; pages are far smaller."""
+
+
 def unavailable(where: str, zh: str, en: str, **details: object) -> Unavailable:
     """The endpoint could not be reached or answered brokenly; the run will be repeated."""
     return Unavailable(f"{where}：{zh}将自动重试。", f"{where}: {en} It will be tried again.", where=where, **details)
@@ -55,6 +59,16 @@ def status_trouble(where: str, status: int) -> XinqiaoError:
     if status in (408, 425, 429) or status >= 500:
         return unavailable(where, f"应答状态 {status}。", f"answered with status {status}.", status=status)
     return refused(where, f"应答状态 {status}。", f"answered with status {status}.", status=status)
+
+
+def answer_too_large(where: str, limit: int) -> XinqiaoError:
+    """An answer that would fill the memory."""
+    return refused(
+        where,
+        f"应答超过 {limit} 字节，已中断。",
+        f"the answer is larger than {limit} bytes; it was broken off.",
+        limit=limit,
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -21,6 +21,7 @@ from connectors.delivery import Delivery
 from connectors.errors import Refused, SourceChanged, Unavailable
 from connectors.receive import receive
 from connectors.spec import SourceSpec
+from connectors.transports import rest
 from connectors.vault import Vault
 from tests.connectors.support import COMPLAINTS, NOW, connection, make_spec
 
@@ -124,6 +125,14 @@ def test_numbered_pages_are_asked_until_the_announced_total(agency: Any, tmp_pat
     assert [asked for _, asked in service.asked] == [{"size": "2", "no": str(page)} for page in (1, 2, 3)]
     assert decode(found, PAGED).frame["编号"].to_list() == ["0", "1", "2", "3", "4"]
     assert [part.name for part in found.parts] == ["rows.00001.json", "rows.00002.json", "rows.00003.json"]
+
+
+def test_an_answer_over_the_limit_is_broken_off(agency: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "MAX_ANSWER_BYTES", 100)
+    service = agency(numbered([{"编号": "x" * 100}]))
+
+    with pytest.raises(Refused, match="larger than 100 bytes"):
+        taken(PAGED, service.url, tmp_path)
 
 
 def test_without_a_total_a_short_page_is_the_last(agency: Any, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from connectors.mapping import map_sheet
 from connectors.receive import receive
 from connectors.registry import source, sources
 from connectors.sandbox.serve import Sandbox, start
+from connectors.transports import soap
 from connectors.vault import Vault
 from schemas.columnar import contract
 from schemas.judgement import Judgement
@@ -111,6 +112,16 @@ def test_misbehaviour_is_named_by_what_happens_next(
 
     with pytest.raises(error):
         pull(own_sandbox, name)
+
+
+@pytest.mark.parametrize("limit", [1_000, 20_000], ids=["contract", "answer"])
+def test_a_soap_answer_over_the_limit_is_broken_off(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(soap, "MAX_ANSWER_BYTES", limit)
+
+    with pytest.raises(Refused, match=f"larger than {limit} bytes"):
+        pull(sandbox, "market_supervision/registration")
 
 
 @pytest.mark.parametrize("name", ["market_supervision/registration", "customs/registrations", "health/licences"])
