@@ -52,7 +52,16 @@ def _learn_registrations(conn: Connection, frame: pl.DataFrame, authority: int) 
     # What is replaced, or is not preferred, is kept: rows of other agencies may still carry it.
     before = look_up(conn, entities, entities.c.uscc, said["uscc"])
     differing = said.join(before, on="uscc", suffix="_before")
-    written = dialect.upsert(conn, entities, said, where=lambda incoming: incoming["authority"] <= entities.c.authority)
+    # The entity tables are locked, so what is not there yet needs no second look; in order, because
+    # an index takes in neighbours much quicker than strangers.
+    unknown = said.join(before, on="uscc", how="anti").sort("uscc")
+    dialect.bulk_load(conn, entities, unknown)
+    written = unknown.height + dialect.upsert(
+        conn,
+        entities,
+        said.join(before, on="uscc", how="semi"),
+        where=lambda incoming: incoming["authority"] <= entities.c.authority,
+    )
     historic = frame.select(pl.col("name_history").str.split(";").alias("name"), "uscc").explode("name")
     names = pl.concat(
         [

