@@ -13,6 +13,7 @@ from connectors.delivery import Delivery
 from connectors.registry import source
 from gateway import deliveries
 from gateway.audit.log import seal
+from gateway.audit.roots import root, version_leaf_hashes
 from gateway.clock import instant
 from gateway.entities import TEACHERS
 from gateway.landing import keep_leaves, summed
@@ -129,7 +130,7 @@ def _land_links(
     change = land(conn, position, staged, source=name, delivery_id=delivery_id)
     leaves = staged["content_hash"].to_list()
     keep_leaves(store.settings.home, delivery_id, leaves)
-    landed = summed(change, leaves, position, 0)
+    landed = summed(change, root(leaves), version_leaf_hashes(change.versions), position, 0)
     facts = {
         "delivery_id": delivery_id,
         "source": name,

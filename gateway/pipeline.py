@@ -6,6 +6,7 @@ There is one pipeline: a delivery of one row and a delivery of a million take th
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -84,7 +85,9 @@ def land(
     judged = judge(mapped, rules, spec)
     is_partial = mapped.sheet.delivery.is_partial
     findings = () if is_partial else check_delivery(judged, spec, rules)
-    with store.write() as conn:
+    # Rows for quarantine are made ready while the database takes in the good ones.
+    with ThreadPoolExecutor(1) as aside, store.write() as conn:
+        rejected = aside.submit(quarantine.prepare, store, judged, spec, delivery_id)
         position = hold_feed(conn, spec.record_type, instant(now))
         # Asked again under the lock: the same bytes may have arrived twice at once.
         digest = mapped.sheet.delivery.digest
@@ -92,7 +95,7 @@ def land(
         if again is None:
             resolved = resolve(conn, judged, rules)
             landed = land_resolved(conn, store, position, resolved, spec, delivery_id)
-            quarantine.keep(conn, store, judged, spec, delivery_id)
+            quarantine.keep(conn, rejected.result())
             write_receipt(conn, delivery_id, resolved, landed, spec, (*mapped.findings, *findings), now)
             if then is not None:
                 then(conn, landed)

@@ -46,33 +46,36 @@ class Rejection:
     mapped: dict[str, str | None]
 
 
-def keep(conn: Connection, store: Store, judged: Judged, spec: SourceSpec, delivery_id: str) -> None:
-    """Put every faulted row of a delivery into quarantine, in the transaction of its landing."""
+def prepare(store: Store, judged: Judged, spec: SourceSpec, delivery_id: str) -> list[dict[str, Any]]:
+    """Every faulted row of a delivery as it will lie in quarantine; nothing is written yet."""
     if judged.faults.is_empty():
-        return
+        return []
     sealer = load_sealer(store.settings.home)
     faults = _faults_by_row(judged, set(contract(spec.record_type).personal))
     wanted = pl.DataFrame({ROW: sorted(faults)}, schema={ROW: pl.UInt32})
     sent = wanted.join(judged.mapped.sheet.frame, on=ROW, how="left", maintain_order="left")
     mapped = wanted.join(judged.mapped.frame, on=ROW, how="left", maintain_order="left").drop(ROW)
-    conn.execute(
-        insert(rejections),
-        [
-            {
-                "delivery_id": delivery_id,
-                "source": spec.source,
-                "record_type": spec.record_type,
-                "row": as_sent[ROW],
-                "part": as_sent[PART],
-                "line": as_sent[LINE],
-                "form": judged.mapped.form,
-                "sealed": _seal(sealer, delivery_id, as_sent, as_mapped),
-                "faults": faults[as_sent[ROW]],
-                "status": OPEN,
-            }
-            for as_sent, as_mapped in zip(sent.iter_rows(named=True), mapped.iter_rows(named=True), strict=True)
-        ],
-    )
+    return [
+        {
+            "delivery_id": delivery_id,
+            "source": spec.source,
+            "record_type": spec.record_type,
+            "row": as_sent[ROW],
+            "part": as_sent[PART],
+            "line": as_sent[LINE],
+            "form": judged.mapped.form,
+            "sealed": _seal(sealer, delivery_id, as_sent, as_mapped),
+            "faults": faults[as_sent[ROW]],
+            "status": OPEN,
+        }
+        for as_sent, as_mapped in zip(sent.iter_rows(named=True), mapped.iter_rows(named=True), strict=True)
+    ]
+
+
+def keep(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Put prepared rows into quarantine, in the transaction of their delivery's landing."""
+    if rows:
+        conn.execute(insert(rejections), rows)
 
 
 def _faults_by_row(judged: Judged, personal: set[str]) -> dict[int, list[dict[str, Any]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, cast
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     MetaData,
+    Select,
     Table,
     event,
     insert,
@@ -119,6 +120,25 @@ def _csv(frame: pl.DataFrame) -> bytes:
         pl.concat_str(pl.lit("\\x"), pl.col(name).bin.encode("hex")).alias(name) for name in binary
     )
     return text.write_csv(include_header=False, null_value="\\N", quote_style="necessary").encode()
+
+
+def fetch(conn: Connection, query: Select[Any], schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+    """The rows of a query as a frame, by the quickest way that stays inside the transaction of ``conn``.
+
+    Args:
+        schema: column names and dtypes, in the order of the query; text and whole numbers only.
+    """
+    if conn.dialect.name != "postgresql":
+        return pl.DataFrame([tuple(row) for row in conn.execute(query)], schema=schema, orient="row")
+    compiled = query.compile(dialect=conn.dialect)
+    # The query is SQLAlchemy's own text with its parameters beside it.
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, NULL '\\N')").format(sql.SQL(compiled.string))
+    driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
+    with driver.cursor().copy(statement, compiled.params) as copy:
+        lines = b"".join(copy)
+    if not lines:
+        return pl.DataFrame(schema=schema)
+    return pl.read_csv(lines, has_header=False, schema=schema, null_values="\\N")
 
 
 @contextmanager

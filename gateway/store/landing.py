@@ -125,35 +125,81 @@ def land(
     delivery_id: str,
     seen: pl.Series | None = None,
 ) -> Change:
-    """Land the staged rows.
+    """Plan and write in one go; see there."""
+    return write(conn, plan(conn, position, staged, source=source, delivery_id=delivery_id, seen=seen))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be written, decided under the lock.
+
+    Attributes:
+        puts: the new versions, with every column but ``superseded_seq``.
+        fates: what becomes of each row that changes something, numbered.
+        unchanged: records that said what was already known.
+        absent: withdrawals of records that were not there.
+    """
+
+    position: Position
+    delivery_id: str
+    puts: pl.DataFrame
+    fates: pl.DataFrame
+    unchanged: int
+    absent: int
+
+
+def plan(
+    conn: Connection,
+    position: Position,
+    staged: pl.DataFrame,
+    *,
+    source: str,
+    delivery_id: str,
+    seen: pl.Series | None = None,
+) -> Plan:
+    """Compare the staged rows with what is current and number what is new.
 
     Args:
         staged: the columns of ``STAGED`` and the facets of the record type; one row per ``record_key``,
             ``op`` is ``put`` or ``withdraw``.
         seen: for a snapshot, the record keys it mentions, also in rows that were rejected; what the
             source said before and is not among them is withdrawn. None for changes.
-
-    Returns:
-        Change: counts and positions.
     """
     versions = versions_table(position.record_type)
     fates = _fates(conn, versions, staged, source)
     if seen is not None:
         fates = pl.concat([fates, _unseen(conn, versions, source, seen)])
     fates = fates.with_columns(seq=pl.int_range(1, pl.len() + 1, dtype=pl.Int64) + position.last_seq)
-    puts = _write_puts(conn, versions, staged, fates, position, source, delivery_id)
-    withdrawals = _write_withdrawals(conn, versions, fates, position, delivery_id)
-    landed = pl.concat([puts, withdrawals]).sort("seq")
+    put = fates.filter(pl.col("kind") != WITHDRAWN).select("ord", "seq", "version")
+    puts = staged.join(put, on="ord", how="inner", maintain_order="left").with_columns(
+        source=pl.lit(source), delivery_id=pl.lit(delivery_id), landed_at=pl.lit(position.landed_at)
+    )
+    taken_back = fates.filter((pl.col("kind") == WITHDRAWN) & pl.col("ord").is_not_null()).height
+    said = staged.filter(pl.col("op") == "put").height
+    unchanged, absent = said - puts.height, staged.height - said - taken_back
+    return Plan(position, delivery_id, puts.drop("ord"), fates, unchanged, absent)
+
+
+def write(conn: Connection, planned: Plan) -> Change:
+    """Close what is superseded and append the versions of a plan, in the transaction that made it."""
+    versions = versions_table(planned.position.record_type)
+    put = planned.fates.filter(pl.col("kind") != WITHDRAWN)
+    with dialect.temporary(conn, "superseded", _succession()) as succession:
+        dialect.bulk_load(conn, succession, put.drop_nulls("old_seq").select("seq", "old_seq"))
+        _close(conn, versions, succession)
+    dialect.bulk_load(conn, versions, planned.puts)
+    withdrawals = _write_withdrawals(conn, versions, planned)
+    landed = pl.concat([planned.puts.select(list(LANDED)), withdrawals]).sort("seq")
     if not landed.is_empty():
         conn.execute(
             update(positions)
-            .where(positions.c.record_type == position.record_type)
-            .values(last_seq=int(landed["seq"][-1]), last_landed_at=position.landed_at)
+            .where(positions.c.record_type == planned.position.record_type)
+            .values(last_seq=int(landed["seq"][-1]), last_landed_at=planned.position.landed_at)
         )
-    new, changed, withdrawn = (fates.filter(pl.col("kind") == kind).height for kind in (NEW, CHANGED, WITHDRAWN))
-    said = staged.filter(pl.col("op") == "put").height
-    taken_back = fates.filter((pl.col("kind") == WITHDRAWN) & pl.col("ord").is_not_null()).height
-    return Change(new, changed, said - new - changed, withdrawn, staged.height - said - taken_back, landed)
+    new, changed, withdrawn = (
+        planned.fates.filter(pl.col("kind") == kind).height for kind in (NEW, CHANGED, WITHDRAWN)
+    )
+    return Change(new, changed, planned.unchanged, withdrawn, planned.absent, landed)
 
 
 _FATES = {"ord": pl.Int64, "kind": pl.String, "old_seq": pl.Int64, "version": pl.Int64}
@@ -175,7 +221,8 @@ def _fates(conn: Connection, versions: Table, staged: pl.DataFrame, source: str)
         stands = and_(current.c.record_key.is_not(None), current.c.op == "put")
         gone = stage.c.op == "withdraw"
         is_same = and_(stands, func.coalesce(current.c.content_hash == stage.c.content_hash, False))
-        rows = conn.execute(
+        return dialect.fetch(
+            conn,
             select(
                 stage.c.ord,
                 case((gone, WITHDRAWN), (stands, CHANGED), else_=NEW),
@@ -192,16 +239,17 @@ def _fates(conn: Connection, versions: Table, staged: pl.DataFrame, source: str)
                 ),
             )
             .where(case((gone, stands), else_=not_(is_same)))
-            .order_by(stage.c.ord)
+            .order_by(stage.c.ord),
+            _FATES,
         )
-        return pl.DataFrame([tuple(row) for row in rows], schema=_FATES, orient="row")
 
 
 def _unseen(conn: Connection, versions: Table, source: str, seen: pl.Series) -> pl.DataFrame:
     """Withdrawals of everything that stands and is not mentioned, in feed order."""
     with dialect.temporary(conn, "seen", [Column("record_key", LargeBinary, primary_key=True)]) as mentioned:
         dialect.bulk_load(conn, mentioned, pl.DataFrame({"record_key": seen.unique()}))
-        rows = conn.execute(
+        return dialect.fetch(
+            conn,
             select(null(), literal(WITHDRAWN), versions.c.seq, versions.c.version + 1)
             .where(
                 versions.c.source == source,
@@ -209,38 +257,14 @@ def _unseen(conn: Connection, versions: Table, source: str, seen: pl.Series) -> 
                 versions.c.op == "put",
                 not_(exists().where(mentioned.c.record_key == versions.c.record_key)),
             )
-            .order_by(versions.c.seq)
+            .order_by(versions.c.seq),
+            _FATES,
         )
-        return pl.DataFrame([tuple(row) for row in rows], schema=_FATES, orient="row")
 
 
-def _write_puts(
-    conn: Connection,
-    versions: Table,
-    staged: pl.DataFrame,
-    fates: pl.DataFrame,
-    position: Position,
-    source: str,
-    delivery_id: str,
-) -> pl.DataFrame:
-    """Close what is superseded, then append the new versions straight from the frame."""
-    put = fates.filter(pl.col("kind") != WITHDRAWN)
-    superseded = put.drop_nulls("old_seq").select("seq", "old_seq")
-    with dialect.temporary(conn, "superseded", _succession()) as succession:
-        dialect.bulk_load(conn, succession, superseded)
-        _close(conn, versions, succession)
-    rows = staged.join(put.select("ord", "seq", "version"), on="ord", how="inner", maintain_order="left").with_columns(
-        source=pl.lit(source), delivery_id=pl.lit(delivery_id), landed_at=pl.lit(position.landed_at)
-    )
-    dialect.bulk_load(conn, versions, rows.drop("ord"))
-    return rows.select(list(LANDED))
-
-
-def _write_withdrawals(
-    conn: Connection, versions: Table, fates: pl.DataFrame, position: Position, delivery_id: str
-) -> pl.DataFrame:
+def _write_withdrawals(conn: Connection, versions: Table, planned: Plan) -> pl.DataFrame:
     """Append withdrawals, each a copy of what it withdraws: its reader sees what it was, and the proof covers it."""
-    withdrawn = fates.filter(pl.col("kind") == WITHDRAWN).select("seq", "old_seq")
+    withdrawn = planned.fates.filter(pl.col("kind") == WITHDRAWN).select("seq", "old_seq")
     if withdrawn.is_empty():
         return pl.DataFrame(schema=LANDED)
     with dialect.temporary(conn, "withdrawn", _succession()) as succession:
@@ -249,8 +273,8 @@ def _write_withdrawals(
             "seq": succession.c.seq,
             "version": versions.c.version + 1,
             "op": literal("withdraw"),
-            "delivery_id": literal(delivery_id),
-            "landed_at": literal(position.landed_at),
+            "delivery_id": literal(planned.delivery_id),
+            "landed_at": literal(planned.position.landed_at),
             "superseded_seq": null(),
         }
         copies = select(*(changed.get(c.name, c).label(c.name) for c in versions.c)).join(
