@@ -162,7 +162,7 @@ def application_addresses() -> set[tuple[str, str]]:
         initialise(own, datetime.now(UTC))
         rules = list(create_app(own).url_map.iter_rules())
     return {
-        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        (method, re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", r"{\1}", rule.rule))
         for rule in rules
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if not rule.rule.startswith("/soap") and not rule.rule.endswith("openapi.json")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy.engine import URL, make_url
 
@@ -18,6 +19,10 @@ from gateway.settings import Settings
 from gateway.store import Store, open_store
 
 pytest_plugins = ["tests.golden_plugin"]
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("xinqiao", deadline=None)
+hypothesis.settings.load_profile("xinqiao")
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 """The date at which the tests happen, unless one says otherwise."""

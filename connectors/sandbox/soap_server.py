@@ -22,7 +22,7 @@ PLACEHOLDER_ADDRESS = "https://127.0.0.1/replaced-when-served"
 MAX_REQUEST_BYTES = 1024 * 1024
 
 
-class SoapFault(Exception):  # noqa: N818 - SOAP 1.1, 4.4 calls it a fault
+class SoapFault(Exception):
     """The typed fault of both contracts.
 
     Attributes:

@@ -116,10 +116,10 @@ _DIRT: dict[str, Callable[[random.Random, str], str]] = {
 }
 
 
-def plain_load(sample: list[dict[str, Any]]) -> None:
+def plain_load(sample: list[dict[str, Any]], record_type: str = "registration") -> None:
     """The plain way: one ``Schema.load(many=True)``, errors and all."""
     try:
-        RECORD_TYPES["registration"]().load(sample, many=True)
+        RECORD_TYPES[record_type]().load(sample, many=True)
     except ma.ValidationError as error:
         if not error.messages:
             raise

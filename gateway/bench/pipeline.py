@@ -47,32 +47,36 @@ def run(
     rows: int,
     settings: Settings,
     postgres: bool,
+    record_type: str = "licence",
     seed: int = 7,
     told: Callable[[str], None] = lambda step: None,
 ) -> dict[str, Any]:
-    """Measure on synthetic ``registration`` rows with 3 % dirt; every round lands in a new, empty database.
+    """Measure on synthetic rows of 14 columns with 3 % dirt; every round lands in a new, empty database.
 
     Args:
         rows: rows of the delivery.
         settings: its ``database_url`` names the server if it is a PostgreSQL; otherwise one is started.
         postgres: land in PostgreSQL rather than SQLite.
+        record_type: ``licence``, or ``registration``, whose rows also teach the entity tables (name, numbers).
         told: called with the name of each thing measured, before it is.
 
     Returns:
         rates in rows per second (medians), ``ratio_to_marshmallow`` (map and judge against plain
         ``Schema.load(many=True)``), ``ratio_to_copy`` (end to end against bare loading of the finished
         rows into the same table with the same indexes), ``reload_ratio`` (time of re-delivering with 5 % of the
-        names changed, against the first load), ``peak_rss_mb``.
+        rows changed, against the first load), ``peak_rss_mb``.
     """
-    spec = bench_spec()
-    frame = registration_rows(rows, seed)
+    frame = RECORD_TYPES_MEASURED[record_type](rows, seed)
+    spec = bench_spec(record_type, [name for name in frame.columns if not name.startswith("_")])
     rounds = _Round(spec, _csv(frame, spec), _csv(_renamed(frame), spec), frame.head(PLAIN_ROWS), told)
     del frame
     with _server(settings, postgres) as server:
         for number in range(ROUNDS):
             with _empty_store(server, number) as store:
                 rounds.run(store)
-    return _report(rows, postgres, {name: statistics.median(values) for name, values in rounds.seconds.items()})
+    return _report(
+        rows, record_type, postgres, {name: statistics.median(values) for name, values in rounds.seconds.items()}
+    )
 
 
 @dataclass
@@ -89,13 +93,14 @@ class _Round:
     def run(self, store: Store) -> None:
         vault = Vault(store.settings.home)
         delivery = _delivery(vault, self.spec, self.sent)
-        rules = Contract(RECORD_TYPES["registration"])
+        rules = Contract(RECORD_TYPES[self.spec.record_type])
         sheet = self._time("decode", decode, delivery, self.spec)
         judged = self._time("map_judge", _map_and_judge, sheet, rules, self.spec)
         finished = _finished(store, judged.mapped, rules, self.spec)
         del sheet, judged
-        self._time("marshmallow", plain_load, self.sample.select(_fields(self.spec)).to_dicts())
-        self._time("bare_load", _bare_load, store, finished)
+        sample = self.sample.select(_fields(self.spec)).to_dicts()
+        self._time("marshmallow", plain_load, sample, self.spec.record_type)
+        self._time("bare_load", _bare_load, store, self.spec.record_type, finished)
         del finished
         self._time("end_to_end", _deliver, store, self.spec, delivery)
         self._time("reload", _deliver, store, self.spec, _delivery(vault, self.spec, self.changed))
@@ -117,13 +122,42 @@ def _fields(spec: SourceSpec) -> list[str]:
     return [column.field for column in spec.forms[0].columns]
 
 
-def bench_spec() -> SourceSpec:
+def licence_rows(rows: int, seed: int) -> pl.DataFrame:
+    """Synthetic rows of ``licence`` about the entities of ``registration_rows``, with the dirt of their columns."""
+    number = pl.int_range(1, pl.len() + 1).cast(pl.String).str.zfill(8)
+    return registration_rows(rows, seed).select(
+        "_row",
+        "_op",
+        "uscc",
+        document_no=pl.concat_str(pl.lit("市监许〔2026〕"), number, pl.lit("号")),
+        subject_name="name",
+        subject_registration_no="registration_no",
+        item_name=pl.lit("食品经营许可"),
+        licence_kind_codes=pl.lit("1"),
+        licence_no=pl.concat_str(pl.lit("XK"), number),
+        content="business_scope",
+        decided_on="established_on",
+        valid_from_on="established_on",
+        valid_to_on="valid_to_on",
+        authority_name=pl.lit("某市市场监督管理局"),
+        legal_representative="legal_representative",
+        region_code="region_code",
+    )
+
+
+RECORD_TYPES_MEASURED: dict[str, Callable[[int, int], pl.DataFrame]] = {
+    "licence": licence_rows,
+    "registration": registration_rows,
+}
+"""Record type -> maker of its rows."""
+
+
+def bench_spec(record_type: str, fields: list[str]) -> SourceSpec:
     """A source with one column per measured field, GB18030, no expectations."""
     spec = source("market_supervision/company_list")
-    fields = [name for name in registration_rows(1, 0).columns if not name.startswith("_")]
     form = Form("bench", tuple(Column(name, (name,)) for name in fields))
     decoding = replace(spec.decode, formats=("csv",), encoding="gb18030")
-    return replace(spec, forms=(form,), decode=decoding, expect=Expect())
+    return replace(spec, record_type=record_type, forms=(form,), decode=decoding, expect=Expect())
 
 
 def _csv(frame: pl.DataFrame, spec: SourceSpec) -> bytes:
@@ -131,9 +165,10 @@ def _csv(frame: pl.DataFrame, spec: SourceSpec) -> bytes:
 
 
 def _renamed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Every twentieth name changed."""
+    """Every twentieth row changed."""
     is_changed = pl.col("_row") % 20 == 0
-    return frame.with_columns(pl.when(is_changed).then(pl.col("name") + "改").otherwise(pl.col("name")).alias("name"))
+    name = "name" if "name" in frame.columns else "item_name"
+    return frame.with_columns(pl.when(is_changed).then(pl.col(name) + "改").otherwise(pl.col(name)).alias(name))
 
 
 def _delivery(vault: Vault, spec: SourceSpec, content: bytes) -> Delivery:
@@ -159,11 +194,11 @@ def _finished(store: Store, mapped: Mapped, rules: Contract, spec: SourceSpec) -
     )
 
 
-def _bare_load(store: Store, finished: pl.DataFrame) -> None:
+def _bare_load(store: Store, record_type: str, finished: pl.DataFrame) -> None:
     """The limit: COPY (or executemany) of finished rows into an empty table with the same columns and indexes."""
     with store.write() as conn:
-        twin = versions_table("registration").to_metadata(MetaData(), name="bench_registration")
-        twin.primary_key.name = quoted_name("pk_bench_registration", quote=None)
+        twin = versions_table(record_type).to_metadata(MetaData(), name="bench")
+        twin.primary_key.name = quoted_name("pk_bench", quote=None)
         for index in twin.indexes:
             index.name = quoted_name(f"bench_{index.name}", quote=None)
         twin.create(conn)
@@ -208,11 +243,12 @@ def _opened(settings: Settings, now: datetime) -> Iterator[Store]:
         store.close()
 
 
-def _report(rows: int, postgres: bool, seconds: dict[str, float]) -> dict[str, Any]:
+def _report(rows: int, record_type: str, postgres: bool, seconds: dict[str, float]) -> dict[str, Any]:
     rates = {name: rows / spent for name, spent in seconds.items()}
     rates["marshmallow"] = min(rows, PLAIN_ROWS) / seconds["marshmallow"]
     return {
         "rows": rows,
+        "record_type": record_type,
         "database": "postgresql" if postgres else "sqlite",
         "rows_per_s": round(rates["end_to_end"]),
         "decode_rows_per_s": round(rates["decode"]),

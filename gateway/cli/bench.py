@@ -44,14 +44,22 @@ def contract(rows: int, seed: int, as_json: bool) -> None:
     type=click.Choice(["postgresql", "sqlite"]),
     help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
 )
+@click.option(
+    "--record-type",
+    default="licence",
+    show_default=True,
+    type=click.Choice(["licence", "registration"]),
+    help="registration 还要更新主体表 / registrations also teach the entity tables",
+)
 @_json
 @click.pass_obj
-def pipeline(settings: Settings, rows: int, seed: int, database: str, as_json: bool) -> None:
+def pipeline(settings: Settings, rows: int, seed: int, database: str, record_type: str, as_json: bool) -> None:
     """GB18030 CSV to landed, audited versions, step by step, beside bare loading of finished rows."""
     from gateway.bench import pipeline as landing
 
     progress = Console(stderr=True)
-    result = landing.run(rows, settings, database == "postgresql", seed, lambda step: progress.print(f"· {step}"))
+    is_postgres = database == "postgresql"
+    result = landing.run(rows, settings, is_postgres, record_type, seed, lambda step: progress.print(f"· {step}"))
     _tell(result, as_json)
 
 

@@ -7,6 +7,7 @@ import click
 from gateway.access.projection import line
 from gateway.audit import Action, append
 from gateway.audit.log import seal
+from gateway.cli.output import print_json_text
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
@@ -35,7 +36,7 @@ def feed(settings: Settings, record_type: str, after: int, limit: int | None) ->
         while left is None or left > 0:
             page = _read(store, record_type, after, min(_PAGE, left or _PAGE))
             for version in page:
-                click.echo(line(version))
+                print_json_text(line(version).decode())
             if not page:
                 break
             after = page[-1].seq

@@ -29,7 +29,11 @@ def shown(text: str) -> str:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One document on one line, Chinese as it is."""
-    text = json.dumps(document, ensure_ascii=False, default=str)
+    print_json_text(json.dumps(document, ensure_ascii=False, default=str))
+
+
+def print_json_text(text: str) -> None:
+    """One line of JSON as it is stored, without what a terminal would obey."""
     # What JSON itself does not escape is escaped as JSON does, so that a program reads the same text.
     click.echo(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 

@@ -149,9 +149,9 @@ def test_tiles_of_an_order_that_never_came_to_be_are_replaced(store: Store, now:
     assert verify(store).problems == ()
 
 
+# SQLite has one writer at a time: there entries commit in the order of writing.
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 def test_entries_get_their_places_when_they_are_sealed_not_when_they_are_written(store: Store, now: datetime) -> None:
-    if store.engine.dialect.name != "postgresql":
-        pytest.skip("SQLite has one writer at a time: entries commit in order of writing")
     early = store.engine.connect()
     transaction = early.begin()
     first = append(early, action="run.failed", actor="slow", at=now, facts={})

@@ -360,10 +360,9 @@ def test_altered_hashes_of_accepted_rows_are_named(lived_in: Store) -> None:
     assert [(entry, en[:24]) for entry, _, en in found(verify(lived_in))] == [(1, "file of accepted hashes:")]
 
 
+# Only SQLite stores a value of another type than the column's.
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_a_value_no_column_should_hold_is_reported_not_stumbled_over(lived_in: Store) -> None:
-    if lived_in.engine.dialect.name != "sqlite":
-        pytest.skip("only SQLite stores a value of another type than the column's")
-
     report = alter(
         lived_in,
         lambda conn: conn.exec_driver_sql("UPDATE complaint_versions SET version = 'first' WHERE seq = 2"),
@@ -382,10 +381,9 @@ def test_a_body_that_is_no_entry_is_named(lived_in: Store, body: bytes) -> None:
     assert (3, "entry 3", "its action, actor or time column differs from its body") in found(report)
 
 
+# Only SQLite stores a value of another type than the column's.
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_a_row_of_the_log_that_cannot_be_read_is_named(lived_in: Store) -> None:
-    if lived_in.engine.dialect.name != "sqlite":
-        pytest.skip("only SQLite stores a value of another type than the column's")
-
     report = alter(
         lived_in, lambda conn: conn.exec_driver_sql("UPDATE audit_entries SET leaf_hash = 7.5 WHERE idx = 2")
     )
