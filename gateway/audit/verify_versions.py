@@ -15,6 +15,8 @@ from gateway.audit.proofs import accepted_count, accepted_leaves
 from gateway.audit.roots import VERSION_COLUMNS, root, version_leaf_hashes
 from gateway.audit.tables import covered_range
 from gateway.audit.verify_entries import UNREADABLE, Landing
+from gateway.audit.verify_sealed import sealed_faults
+from gateway.sealing import Sealer, load_sealer
 from gateway.settings import Settings
 from gateway.store.tables import deliveries, versions_table
 from schemas.columnar import contract
@@ -80,6 +82,8 @@ class _Verification:
         self._conn, self._settings, self._record_type, self._problems = conn, settings, record_type, problems
         self._versions = versions_table(record_type)
         self._facets = contract(record_type).facets
+        self._personal = contract(record_type).personal
+        self._sealer = _sealer(settings)
         self._ranged = sorted((one for one in own if _range(one)), key=_first_seq)
         self._empty = [one for one in own if not _range(one)]
         self._next_seq = 1
@@ -139,11 +143,11 @@ class _Verification:
             return self._frame([])
 
     def _columns(self) -> list[ColumnElement[Any]]:
-        named = [self._versions.c[name] for name in (*VERSION_COLUMNS, "payload")]
+        named = [self._versions.c[name] for name in (*VERSION_COLUMNS, "payload", "sealed")]
         return [*named, *(_plain(self._versions.c[name]).label(f"facet_{name}") for name in self._facets)]
 
     def _frame(self, rows: Sequence[Any]) -> pl.DataFrame:
-        schema: dict[str, Any] = {**VERSION_COLUMNS, "payload": pl.Binary}
+        schema: dict[str, Any] = {**VERSION_COLUMNS, "payload": pl.Binary, "sealed": pl.Binary}
         schema |= {f"facet_{name}": _plain_dtype(dtype) for name, dtype in self._facets.items()}
         return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
 
@@ -179,10 +183,13 @@ class _Verification:
         is_same = computed == page["content_hash"]
         for seq in page.filter(~is_same)["seq"]:
             self._tell_version(seq, "内容与内容摘要不符", "the payload does not have its content hash")
-        if not self._facets:
-            return
         # Only payloads that are what was landed are known to be readable.
         sound = page.filter(is_same)
+        if self._personal and self._sealer is not None:
+            for fault in sealed_faults(sound, self._personal, self._sealer):
+                self._tell_version(*fault)
+        if not self._facets:
+            return
         fields = {name: _json_dtype(dtype) for name, dtype in self._facets.items()}
         told = sound["payload"].cast(pl.String).str.json_decode(pl.Struct(fields)).struct.unnest()
         for name in self._facets:
@@ -239,6 +246,14 @@ class _Verification:
         covered = _range(self._ranged[at]) if at >= 0 else None
         index = self._ranged[at].index if covered and covered[0] <= seq <= covered[1] else None
         self._problems.add(index, f"{self._record_type} seq {seq}", zh, en)
+
+
+def _sealer(settings: Settings) -> Sealer | None:
+    """The installation's sealing key; an auditor who was not given it verifies everything else."""
+    try:
+        return load_sealer(settings.home)
+    except FileNotFoundError:
+        return None
 
 
 def _range(landing: Landing) -> tuple[int, int] | None:

@@ -20,6 +20,6 @@ class Document(TypeDecorator[bytes]):
         """To the database: text."""
         return None if value is None else value.decode()
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> bytes | None:
-        """From the database: bytes."""
-        return None if value is None else value.encode()
+    def process_result_value(self, value: str | bytes | None, dialect: Dialect) -> bytes | None:
+        """From the database: bytes. SQLite gives back whatever somebody has put there, also a blob."""
+        return value.encode() if isinstance(value, str) else value

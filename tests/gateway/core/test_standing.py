@@ -141,6 +141,20 @@ def test_an_altered_record_of_a_real_delivery_is_named(
     assert (report.ok, f"entry {receipt['audit']['index']}:" in str(report.first_bad)) == (False, True)
 
 
+@pytest.mark.parametrize("how", ["gone", "altered", "of another record"])
+def test_altered_personal_fields_are_named(sqlite_store: Store, now: datetime, how: str) -> None:
+    land(sqlite_store, COMPLAINTS, complaints(complaint("c1"), complaint("c2")), now=now)
+    table = versions_table("complaint")
+    with sqlite_store.write() as conn:
+        first, second = conn.execute(select(table.c.sealed).order_by(table.c.seq)).scalars()
+        sealed = {"gone": None, "altered": first[:-1] + bytes([first[-1] ^ 1]), "of another record": second}[how]
+        conn.execute(update(table).where(table.c.seq == 1).values(sealed=sealed))
+
+    report = verified(sqlite_store)
+
+    assert (report.ok, "complaint seq 1: " in str(report.first_bad)) == (False, True)
+
+
 def test_an_altered_receipt_in_the_register_is_named(sqlite_store: Store, now: datetime) -> None:
     receipt = land(sqlite_store, COMPANY_LIST, company_list((DAIRY.name, DAIRY.uscc)), now=now)
     with sqlite_store.write() as conn:
