@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from connectors.errors import Refused, Unavailable
-from dags.failures import failing_for_good
+from tests.dags.installation import Installation
 
 
 @pytest.mark.parametrize(
@@ -16,7 +15,12 @@ from dags.failures import failing_for_good
         (ValueError("cannot parse 张三丰 13800001234"), "[internal] ValueError"),
     ],
 )
-def test_an_unforeseen_error_is_named_and_not_quoted(error: Exception, said: str) -> None:
+def test_an_unforeseen_error_is_named_and_not_quoted(installation: Installation, error: Exception, said: str) -> None:
+    # Airflow is imported when its settings have been made, which the fixture does.
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from dags.failures import failing_for_good
+
     with pytest.raises(AirflowFailException) as failed, failing_for_good():
         raise error
 
@@ -25,6 +29,8 @@ def test_an_unforeseen_error_is_named_and_not_quoted(error: Exception, said: str
     assert failed.value.__cause__ is error
 
 
-def test_what_may_pass_by_itself_is_left_to_be_retried() -> None:
+def test_what_may_pass_by_itself_is_left_to_be_retried(installation: Installation) -> None:
+    from dags.failures import failing_for_good
+
     with pytest.raises(Unavailable), failing_for_good():
         raise Unavailable("稍后", "later")
