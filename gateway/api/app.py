@@ -15,13 +15,13 @@ from certs.trust import TrustFile
 from connectors.vault import Vault
 from gateway import __version__
 from gateway.api import callers, certificates, deliveries, metrics, problems, public, reads, sharing
+from gateway.api.peer import peer_chain as tls_peer_chain
 from gateway.api.shapes import Problem
 from gateway.certificates_publish import pki_files
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.logs import configure_logs
 from gateway.sealing import load_sealer
-from gateway.server.peer import peer_chain as tls_peer_chain
 from gateway.settings import Settings
 from gateway.soap.face import soap_blueprint
 from schemas.derived import json_schema

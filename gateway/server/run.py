@@ -65,7 +65,7 @@ def factory_at(path: str) -> AppFactory:
     """The factory at ``module:function``, imported when it is called, which is in the worker.
 
     The process that forks the workers must not have other threads, and importing Polars starts
-    some. Nor does this package import the API, which imports it for ``peer_chain``.
+    some. Nor does this package know the API, except by name.
     """
     module, _, name = path.partition(":")
 

@@ -9,10 +9,10 @@ from flask import Flask, Response, jsonify, request
 from certs.errors import Missing, NotTrusted
 from certs.trust import TrustFile
 from certs.verify import verify
+from gateway.api.peer import peer_chain
 from gateway.certificates import RegistrySource
 from gateway.certificates_publish import pki_files
 from gateway.clock import utc_now
-from gateway.server import peer_chain
 from gateway.settings import Settings
 from gateway.store import open_store
 

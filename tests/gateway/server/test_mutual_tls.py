@@ -14,11 +14,12 @@ import pytest
 
 from certs.authority import Authority, create, issue, issue_server
 from certs.names import SystemName
+from gateway.api.peer import peer_chain
 from gateway.certificates import lift, resume_holder, revoke, suspend, suspend_holder
 from gateway.certificates_publish import pki_files, renew_gateway
 from gateway.client import client_context
 from gateway.clock import utc_now
-from gateway.server import ServerProcess, peer_chain
+from gateway.server import ServerProcess
 from tests.gateway.server.conftest import CUSTOMS, Call, Holder, Installation
 
 pytestmark = pytest.mark.serial
