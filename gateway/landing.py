@@ -15,7 +15,7 @@ from gateway.entities import learn
 from gateway.expect import check_withdrawals
 from gateway.judge import RECORD_KEY, seen_keys
 from gateway.sealing import load_sealer
-from gateway.staging import stage
+from gateway.staging import stage, standing_salts
 from gateway.steps import Landed, Resolved
 from gateway.store import Store
 from gateway.store.landing import Change, Plan, Position, plan, standing, write
@@ -36,7 +36,8 @@ def land_resolved(
         ExpectationFailed: a snapshot would withdraw too much; the caller's transaction must not commit.
     """
     rules = contract(spec.record_type)
-    staged = stage(resolved.frame, rules, load_sealer(store.settings.home))
+    sealer = load_sealer(store.settings.home)
+    staged = stage(resolved.frame, rules, sealer, standing_salts(conn, resolved.frame, rules, sealer))
     # Rows out of quarantine and links are single statements, never a new snapshot of everything.
     is_snapshot = spec.delivery == "snapshot" and not resolved.judged.mapped.sheet.delivery.is_partial
     seen = seen_keys(resolved.judged, rules, spec.source) if is_snapshot else None

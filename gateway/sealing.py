@@ -8,7 +8,6 @@ them, so that sealed bytes moved to another record do not open.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,13 +36,15 @@ class Sealer:
         """
         return AESGCM(self.key).decrypt(sealed[:_NONCE], sealed[_NONCE:], context)
 
-    def salt(self, context: bytes) -> bytes:
-        """The 32-byte salt of one record: stable, so that the same value again is no change, and not guessable."""
-        return hmac.digest(self.key, b"salt\x00" + context, "sha256")
 
-    def digest(self, value: str, context: bytes) -> str:
-        """What a record's payload says about a personal value: SHA-256 over its salt and the value, hex."""
-        return hashlib.sha256(self.salt(context) + value.encode()).hexdigest()
+def new_salt() -> bytes:
+    """The 32 random bytes that go into the digests of one record's personal values."""
+    return os.urandom(32)
+
+
+def salted_digest(value: str, salt: bytes) -> str:
+    """What a record's payload says about a personal value: SHA-256 over its salt and the value, hex."""
+    return hashlib.sha256(salt + value.encode()).hexdigest()
 
 
 def create_seal_key(path: Path) -> None:

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 
 import polars as pl
+from sqlalchemy import Column, Connection, LargeBinary, select
 
 from gateway.judge import RECORD_KEY
-from gateway.sealing import Sealer
+from gateway.sealing import Sealer, new_salt, salted_digest
 from gateway.steps import ENTITY, ENTITY_BY
+from gateway.store import dialect
+from gateway.store.tables import versions_table
 from schemas.canonical import canonical_json, leaf_hashes, payloads
 from schemas.columnar import Contract
 
+SALT = "salt"
+"""Name under which a record's salt lies sealed beside its personal fields."""
 DIGEST_SUFFIX = "_digest"
 """What a payload says of a personal field ``x`` stands under ``x_digest``: its salted SHA-256."""
 
 
-def stage(frame: pl.DataFrame, contract: Contract, sealer: Sealer) -> pl.DataFrame:
+def stage(frame: pl.DataFrame, contract: Contract, sealer: Sealer, salts: Mapping[bytes, bytes]) -> pl.DataFrame:
     """Make the rows that ``gateway.store.landing.land`` takes.
 
     Args:
         frame: ``_op``, ``record_key``, ``entity_uscc``, ``entity_by`` and the typed fields of the record type.
+        salts: record key -> salt of records whose personal fields are sealed already, see ``standing_salts``.
 
     Returns:
         the columns of ``landing.STAGED`` and the facets; payload, sealed and hash are null for withdrawals,
         which repeat the bytes of what they withdraw.
     """
-    frame = seal_personal(frame, contract.personal, sealer)
+    frame = seal_personal(frame, contract.personal, sealer, salts)
     payload = payloads(frame, payload_fields(contract))
     put = pl.col("op") == "put"
     return frame.select(
@@ -48,11 +55,14 @@ def payload_fields(contract: Contract) -> list[str]:
     return [*open_fields, *(name + DIGEST_SUFFIX for name in contract.personal), ENTITY, ENTITY_BY]
 
 
-def seal_personal(frame: pl.DataFrame, personal: Sequence[str], sealer: Sealer) -> pl.DataFrame:
+def seal_personal(
+    frame: pl.DataFrame, personal: Sequence[str], sealer: Sealer, salts: Mapping[bytes, bytes]
+) -> pl.DataFrame:
     """Replace personal columns by their digests and put the values, encrypted, into ``sealed``.
 
-    The salt lies sealed with the values: who may see them can check the digest, and once they
-    are erased the digest tells nobody anything.
+    A record keeps its random salt, so that the same value again is no change. The salt lies sealed
+    with the values: who may see them can check the digest, and once they are erased nobody, the
+    operator included, can try values against it.
     """
     if not personal:
         return frame.with_columns(pl.lit(None, pl.Binary).alias("sealed"))
@@ -61,11 +71,30 @@ def seal_personal(frame: pl.DataFrame, personal: Sequence[str], sealer: Sealer) 
     digests: dict[str, list[str | None]] = {name: [] for name in personal}
     for key, *values in concerned.iter_rows():
         known = {name: value for name, value in zip(personal, values, strict=True) if value is not None}
+        salt = salts.get(key) or new_salt()
         for name in personal:
-            digests[name].append(sealer.digest(known[name], key) if name in known else None)
-        sealed.append(sealer.seal(canonical_json(known | {"salt": sealer.salt(key).hex()}), key))
+            digests[name].append(salted_digest(known[name], salt) if name in known else None)
+        sealed.append(sealer.seal(canonical_json(known | {SALT: salt.hex()}), key))
     replaced = concerned.select(RECORD_KEY).with_columns(
         pl.Series("sealed", sealed, dtype=pl.Binary),
         *(pl.Series(name + DIGEST_SUFFIX, column, dtype=pl.String) for name, column in digests.items()),
     )
     return frame.drop(personal).join(replaced, on=RECORD_KEY, how="left", maintain_order="left")
+
+
+def standing_salts(conn: Connection, frame: pl.DataFrame, contract: Contract, sealer: Sealer) -> dict[bytes, bytes]:
+    """Salts of the records that stand with sealed fields, for those of ``frame`` that carry personal values."""
+    if not contract.personal:
+        return {}
+    carrying = frame.filter(pl.any_horizontal(pl.col(contract.personal).is_not_null()))
+    versions = versions_table(contract.record_type)
+    with dialect.temporary(conn, "carrying", [Column("record_key", LargeBinary, primary_key=True)]) as keys:
+        dialect.bulk_load(conn, keys, carrying.select(RECORD_KEY))
+        standing = conn.execute(
+            select(versions.c.record_key, versions.c.sealed)
+            .join(keys, keys.c.record_key == versions.c.record_key)
+            .where(versions.c.superseded_seq.is_(None), versions.c.sealed.is_not(None))
+        )
+        return {
+            row.record_key: bytes.fromhex(json.loads(sealer.open(row.sealed, row.record_key))[SALT]) for row in standing
+        }

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 from cryptography.exceptions import InvalidTag
 
-from gateway.sealing import Sealer
-from gateway.staging import DIGEST_SUFFIX
+from gateway.sealing import Sealer, salted_digest
+from gateway.staging import DIGEST_SUFFIX, SALT
 
 
 def sealed_faults(page: pl.DataFrame, personal: Sequence[str], sealer: Sealer) -> Iterator[tuple[int, str, str]]:
@@ -40,6 +40,6 @@ def sealed_faults(page: pl.DataFrame, personal: Sequence[str], sealer: Sealer) -
                 "its sealed fields were altered or belong to another record",
             )
             continue
-        opened.pop("salt", None)
-        if {name: sealer.digest(value, key) for name, value in opened.items()} != promised:
+        salt = bytes.fromhex(opened.pop(SALT))
+        if {name: salted_digest(value, salt) for name, value in opened.items()} != promised:
             yield seq, "个人信息与内容中的摘要不符", "its sealed fields do not have the digests in its payload"

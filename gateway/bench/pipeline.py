@@ -185,7 +185,7 @@ def _finished(store: Store, mapped: Mapped, rules: Contract, spec: SourceSpec) -
     accepted = judge(mapped, rules, spec).accepted.with_columns(
         pl.col("uscc").alias(ENTITY), pl.lit("uscc").alias(ENTITY_BY)
     )
-    staged = stage(accepted, rules, load_sealer(store.settings.home))
+    staged = stage(accepted, rules, load_sealer(store.settings.home), {})
     return staged.rename({"ord": "seq"}).with_columns(
         version=pl.lit(1, pl.Int64),
         source=pl.lit(spec.source),

@@ -129,6 +129,21 @@ def test_personal_values_lie_sealed_and_only_their_digest_is_in_the_record(store
     assert b"10000000001" not in version.sealed
 
 
+def test_a_personal_value_that_comes_again_is_no_change_and_another_one_is(store: Store, now: datetime) -> None:
+    first = complaint("c1", uscc=MILL.uscc)
+    other = complaint("c1", uscc=MILL.uscc, complainant={"name": "周某", "phone": "10000000002"})
+    land(store, COMPLAINTS, complaints(first), now=now)
+
+    again = land(store, COMPLAINTS, complaints(first, complaint("c2", uscc=MILL.uscc)), now=now)
+    changed = land(store, COMPLAINTS, complaints(other), now=now)
+
+    assert counts(again) == {"received": 2, "accepted": 2, "new": 1, "unchanged": 1}
+    assert counts(changed) == {"received": 1, "accepted": 1, "changed": 1}
+    before, _, after = (json.loads(version.payload) for version in feed(store, "complaint"))
+    assert before["complainant_name_digest"] == after["complainant_name_digest"]
+    assert before["complainant_phone_digest"] != after["complainant_phone_digest"]
+
+
 def test_a_receipt_and_a_record_are_proven_offline(store: Store, now: datetime) -> None:
     receipt = land(store, COMPANY_LIST, company_list((MILL.name, MILL.uscc), (DAIRY.name, DAIRY.uscc)), now=now)
     vkey = vkey_path(store.settings).read_text("utf-8").strip()
