@@ -22,6 +22,7 @@ from schemas.identifiers.placeholders import is_placeholder
 from schemas.identifiers.text import ascii_code_form, code_form, fold, has_chinese
 from schemas.identifiers.uscc_candidates import candidates_for_length
 from schemas.identifiers.uscc_columns import has_doubts, valid_uscc
+from schemas.identifiers.uscc_remarks import remarks
 
 KINDS: Final = (
     "uscc",
@@ -61,7 +62,7 @@ def identify(texts: pl.Series) -> pl.DataFrame:
     """Say of every text which kind of code it is and what is wrong with it.
 
     Canonical, valid and undoubted unified codes are recognised by the column; every other value is
-    brought to its normal form by the column and judged once per distinct value.
+    brought to its normal form by the column and judged once per distinct value, valid codes by the column again.
 
     Args:
         texts: dtype pl.String, as sent; null counts as a placeholder.
@@ -94,15 +95,20 @@ def _is_undoubted(codes: pl.Series) -> pl.Series:
 
 
 def _judge_distinct(texts: pl.Series) -> pl.DataFrame:
-    """One row per distinct text: by the column where its normal form is an undoubted unified code, else one by one."""
+    """One row per distinct text: by the column where its normal form is a valid unified code, else one by one."""
     forms = ascii_code_form(texts)
-    is_uscc = _is_undoubted(forms)
+    is_uscc = valid_uscc(forms)
     one_by_one = [(text, *_columns(classify(text or ""))) for text in texts.filter(~is_uscc).to_list()]
-    nothing = pl.lit([], dtype=pl.List(pl.String))
-    by_column = pl.DataFrame({"input": texts.filter(is_uscc), "normalized": forms.filter(is_uscc)}).select(
-        "input", pl.lit("uscc").alias("kind"), "normalized", valid=True, problems=nothing, candidates=nothing
+    codes = forms.filter(is_uscc)
+    by_column = pl.DataFrame([texts.filter(is_uscc), codes.alias("normalized"), remarks(codes)]).select(
+        "input",
+        pl.lit("uscc").alias("kind"),
+        "normalized",
+        "problems",
+        valid=True,
+        candidates=pl.lit([], dtype=pl.List(pl.String)),
     )
-    return pl.concat([by_column, pl.DataFrame(one_by_one, schema=SCHEMA, orient="row")])
+    return pl.concat([by_column.select(*SCHEMA), pl.DataFrame(one_by_one, schema=SCHEMA, orient="row")])
 
 
 def classify(text: str) -> Identification:

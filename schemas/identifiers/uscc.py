@@ -22,10 +22,13 @@ __all__ = [
     "VALUES",
     "WEIGHTS",
     "check_character",
+    "class_doubt",
     "explain",
     "is_known_class",
     "is_sound",
     "normalize",
+    "organisation_doubt",
+    "region_doubt",
     "validate",
     "warnings",
 ]
@@ -84,32 +87,39 @@ def warnings(text: str) -> list[Fault]:
         return []
     found: list[Fault] = []
     if not is_known_class(text[:2]):
-        found.append(
-            Fault(
-                "uscc.class_unknown",
-                f"统一社会信用代码「{text}」的登记管理部门与机构类别「{text[:2]}」不在GB 32100代码表中；仅提示",
-                f"authority and class '{text[:2]}' of '{text}' are not in the table of GB 32100; a remark only",
-            )
-        )
+        found.append(class_doubt(text, text[:2]))
     if not region.is_known(text[2:8]):
-        found.append(
-            Fault(
-                "uscc.region_unknown",
-                f"统一社会信用代码「{text}」中的区划码{text[2:8]}不在GB/T 2260任何版本中（开发区常见）；仅提示",
-                f"region {text[2:8]} in '{text}' is in no edition of GB/T 2260 (usual for development zones); "
-                "a remark only",
-            )
-        )
+        found.append(region_doubt(text, text[2:8]))
     if not organisation.is_valid(text[8:17]):
-        found.append(
-            Fault(
-                "uscc.organisation_code",
-                f"统一社会信用代码「{text}」中的组织机构代码{text[8:17]}校验码不符（个别已发代码如此）；仅提示",
-                f"organisation code {text[8:17]} in '{text}' fails its own check "
-                "(a few issued codes do); a remark only",
-            )
-        )
+        found.append(organisation_doubt(text, text[8:17]))
     return found
+
+
+def class_doubt(text: str, part: str) -> Fault:
+    """The warning about authority and class, characters 1 and 2 of a valid code."""
+    return Fault(
+        "uscc.class_unknown",
+        f"统一社会信用代码「{text}」的登记管理部门与机构类别「{part}」不在GB 32100代码表中；仅提示",
+        f"authority and class '{part}' of '{text}' are not in the table of GB 32100; a remark only",
+    )
+
+
+def region_doubt(text: str, part: str) -> Fault:
+    """The warning about the region, characters 3 to 8 of a valid code."""
+    return Fault(
+        "uscc.region_unknown",
+        f"统一社会信用代码「{text}」中的区划码{part}不在GB/T 2260任何版本中（开发区常见）；仅提示",
+        f"region {part} in '{text}' is in no edition of GB/T 2260 (usual for development zones); a remark only",
+    )
+
+
+def organisation_doubt(text: str, part: str) -> Fault:
+    """The warning about the organisation code, characters 9 to 17 of a valid code."""
+    return Fault(
+        "uscc.organisation_code",
+        f"统一社会信用代码「{text}」中的组织机构代码{part}校验码不符（个别已发代码如此）；仅提示",
+        f"organisation code {part} in '{text}' fails its own check (a few issued codes do); a remark only",
+    )
 
 
 def explain(text: str) -> dict[str, str]:

@@ -124,21 +124,36 @@ def valid_uscc(col: pl.Series) -> pl.Series:
     return _on_full_length(col, judge).alias(col.name)
 
 
+def doubts(codes: pl.Series) -> pl.DataFrame:
+    """Which warnings each *valid* code carries; the answer means nothing for any other value.
+
+    Args:
+        codes: dtype pl.String, every one of exactly 18 bytes.
+
+    Returns:
+        dtype pl.Boolean, same length: `class_unknown`, `region_unknown`, `organisation_code`, as `uscc.warnings` says.
+    """
+    organisation_tables, region_tables, is_region, is_class = _doubt_tables()
+    pairs = _pairs(codes)
+    number = _sum(region_tables, pairs[1:4])
+    total = _sum(organisation_tables, pairs[4:9])
+    return pl.DataFrame(
+        {
+            "class_unknown": ~is_class.gather(pairs[0]),
+            "region_unknown": ~is_region.gather(number),
+            "organisation_code": ~((total < _REFUSED) & (total % 11 == 0)),
+        }
+    )
+
+
 def has_doubts(col: pl.Series) -> pl.Series:
     """Which *valid* codes carry a warning (class, region, organisation code); False for any other value.
 
     Returns dtype pl.Boolean, same length, equal to `uscc.warnings(text) != []` on valid codes.
     """
-
-    def judge(codes: pl.Series) -> pl.Series:
-        organisation_tables, region_tables, is_region, is_class = _doubt_tables()
-        pairs = _pairs(codes)
-        number = _sum(region_tables, pairs[1:4])
-        total = _sum(organisation_tables, pairs[4:9])
-        return ~(is_region.gather(number) & is_class.gather(pairs[0]) & (total < _REFUSED) & (total % 11 == 0))
-
     is_valid = valid_uscc(col)
-    return (_on_full_length(col, judge) & is_valid).alias(col.name)
+    doubted = _on_full_length(col, lambda codes: doubts(codes).select(pl.any_horizontal(pl.all())).to_series())
+    return (doubted & is_valid).alias(col.name)
 
 
 def check_character(col: pl.Series) -> pl.Series:
