@@ -9,28 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas.judgement import FAULT_COLUMNS
+
 PART = "_part"
 """Name of the part (file, page, worksheet) a row came in; dtype pl.String."""
 LINE = "_line"
 """Line, worksheet row or element number inside the part, counted from 1 as a person would; dtype pl.UInt32."""
-ROW = "_row"
-"""Number of the row in the delivery, counted from 1 over all parts; dtype pl.UInt32."""
-OPERATION = "_op"
-"""``put`` or ``withdraw``; dtype pl.String."""
-
-
-FAULT_COLUMNS = pl.Schema(
-    {
-        ROW: pl.UInt32(),
-        "field": pl.String(),
-        "value": pl.String(),
-        "rule": pl.String(),
-        "zh": pl.String(),
-        "en": pl.String(),
-        "candidates": pl.List(pl.String()),
-    }
-)
-"""Columns and dtypes of a frame of row faults, one fault a row; the same as those of the contract's judgement."""
 
 
 def no_faults() -> pl.DataFrame:

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from connectors.delivery import LINE, PART
 from connectors.spec import Column, Form, SourceSpec
+from schemas.judgement import ROW
 
 _BLANKS = re.compile(r"\s+")
 
@@ -105,7 +107,7 @@ def unique_headings(cells: Sequence[str | None]) -> list[str]:
     >>> unique_headings(["备注", "备注 ", None])
     ['备注', '备注 (2)', '第3列']
     """
-    seen = {"_row", "_part", "_line"}
+    seen = {ROW, PART, LINE}
     names = []
     for position, cell in enumerate(cells, 1):
         text = cell.strip() if cell and cell.strip() else f"第{position}列"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from connectors.delivery import FAULT_COLUMNS, OPERATION, PART, ROW, Finding, Layout, Mapped, Sheet
+from connectors.delivery import LINE, PART, Finding, Layout, Mapped, Sheet
 from connectors.errors import SourceChanged
 from connectors.headings import Fit, fits, heading_key, known, pick
 from connectors.lookups import look_up
@@ -16,8 +16,9 @@ from connectors.registry import adapter
 from connectors.spec import Column, Form, SourceSpec
 from connectors.transforms import TRANSFORMS, Transform
 from schemas.faults import Fault
+from schemas.judgement import FAULT_COLUMNS, OPERATION, ROW
 
-_META = ("_row", "_part", "_line")
+_META = (ROW, PART, LINE)
 _PERSONAL_HEADING = re.compile(
     "身份证|证件号|手机|电话|联系方式|姓名|经办人|联系人|代表人|负责人|法人|人员|phone|mobile|id_?no|sfz|lxdh|fddbr",
     re.I,

@@ -9,6 +9,7 @@ from connectors.errors import ExpectationFailed
 from connectors.spec import SourceSpec
 from gateway.steps import Judged
 from schemas.columnar import Contract
+from schemas.judgement import ROW
 
 
 def check_delivery(judged: Judged, spec: SourceSpec, contract: Contract) -> tuple[Finding, ...]:
@@ -68,10 +69,10 @@ def _shares(judged: Judged, spec: SourceSpec, contract: Contract) -> list[tuple[
     shares = [("accepted", "合格行比例", expect.accepted, judged.accepted_rows / judged.received)]
     uscc = contract.subject.uscc
     if uscc in frame.columns:
-        sent = frame.filter(pl.col(uscc).is_not_null()).select("_row")
+        sent = frame.filter(pl.col(uscc).is_not_null()).select(ROW)
         # A row that carries no code has no bad one, though the record type may ask for it.
-        faulted = judged.faults.filter(pl.col("field") == uscc).select("_row").unique()
-        bad = sent.join(faulted, on="_row", how="semi").height
+        faulted = judged.faults.filter(pl.col("field") == uscc).select(ROW).unique()
+        bad = sent.join(faulted, on=ROW, how="semi").height
         valid = (sent.height - bad) / sent.height if sent.height else 1.0
         shares.append(("valid_uscc", "统一社会信用代码有效率", expect.valid_uscc, valid))
     for field, least in expect.filled.items():

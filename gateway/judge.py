@@ -11,6 +11,7 @@ from connectors.spec import SourceSpec
 from gateway.steps import Judged
 from schemas.columnar import Contract
 from schemas.faults import Fault
+from schemas.judgement import FAULT_COLUMNS, OPERATION, ROW
 from schemas.names import match_form_expr
 
 RECORD_KEY = "record_key"
@@ -29,10 +30,10 @@ def judge(mapped: Mapped, contract: Contract, spec: SourceSpec) -> Judged:
     """
     judgement = contract.judge(mapped.frame)
     # Ragged lines and unknown operation marks were faulted before there were fields to judge.
-    readable = judgement.accepted.join(mapped.faults.select("_row"), on="_row", how="anti", maintain_order="left")
+    readable = judgement.accepted.join(mapped.faults.select(ROW), on=ROW, how="anti", maintain_order="left")
     keyed = readable.with_columns(record_keys(readable, contract, spec.source))
     if spec.delivery == "snapshot":
-        said = [name for name in keyed.columns if name != "_row"]
+        said = [name for name in keyed.columns if name != ROW]
         distinct = keyed.unique(said, keep="first", maintain_order=True)
         contested = distinct.filter(pl.col(RECORD_KEY).is_duplicated()).select(RECORD_KEY).unique()
         accepted = distinct.join(contested, on=RECORD_KEY, how="anti", maintain_order="left")
@@ -68,7 +69,7 @@ def _key_text(name: str, contract: Contract) -> pl.Expr:
 
 
 def _conflicts(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    others = rows.with_columns(pl.col("_row").cast(pl.String).implode().over(RECORD_KEY).list.join("、").alias("rows"))
+    others = rows.with_columns(pl.col(ROW).cast(pl.String).implode().over(RECORD_KEY).list.join("、").alias("rows"))
     key = "+".join(contract.key)
     faults = [
         Fault(
@@ -80,7 +81,7 @@ def _conflicts(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     ]
     return pl.DataFrame(
         {
-            "_row": rows["_row"],
+            ROW: rows[ROW],
             "field": [key] * rows.height,
             "value": rows.select(
                 pl.concat_str([pl.col(n).cast(pl.String) for n in contract.key], separator=" ")
@@ -90,15 +91,7 @@ def _conflicts(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
             "en": [fault.en for fault in faults],
             "candidates": [list(fault.candidates) for fault in faults],
         },
-        schema={
-            "_row": pl.UInt32,
-            "field": pl.String,
-            "value": pl.String,
-            "rule": pl.String,
-            "zh": pl.String,
-            "en": pl.String,
-            "candidates": pl.List(pl.String),
-        },
+        schema=FAULT_COLUMNS,
     )
 
 
@@ -107,9 +100,9 @@ def seen_keys(judged: Judged, contract: Contract, source: str) -> pl.Series:
 
     A row that is refused today must not withdraw what the same source said correctly before.
     """
-    rejected = judged.mapped.frame.join(judged.faults.select("_row").unique(), on="_row", how="semi")
+    rejected = judged.mapped.frame.join(judged.faults.select(ROW).unique(), on=ROW, how="semi")
     if rejected.is_empty():
         return judged.accepted[RECORD_KEY]
     # Judged as withdrawals, rows are held against their key fields only.
-    readable = contract.judge(rejected.with_columns(pl.lit("withdraw").alias("_op"))).accepted
+    readable = contract.judge(rejected.with_columns(pl.lit("withdraw").alias(OPERATION))).accepted
     return pl.concat([judged.accepted[RECORD_KEY], record_keys(readable, contract, source)]).unique()

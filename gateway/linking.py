@@ -25,6 +25,7 @@ from gateway.store.landing import hold_feed, land
 from gateway.store.tables import facet_columns, versions_table
 from schemas.canonical import canonical_json, leaf_hashes
 from schemas.columnar import contract
+from schemas.judgement import ROW
 from schemas.records import RECORD_TYPES
 
 _BATCH = 20_000
@@ -83,7 +84,7 @@ def _waiting(conn: Connection, record_type: str, after: int) -> pl.DataFrame:
     rules = contract(record_type)
     subject = [name for name in subject_fields(rules) if name not in facets]
     schema: dict[str, Any] = {
-        "_row": pl.UInt32,
+        ROW: pl.UInt32,
         "seq": pl.Int64,
         "record_key": pl.Binary,
         "source": pl.String,

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, Row, insert, select, update
 
-from connectors.delivery import LINE, PART, ROW
+from connectors.delivery import LINE, PART
 from connectors.errors import Refused
 from connectors.spec import SourceSpec
 from gateway.audit import append
@@ -24,6 +24,7 @@ from gateway.steps import Judged
 from gateway.store import Store
 from gateway.store.tables import rejections
 from schemas.columnar import contract
+from schemas.judgement import ROW
 
 _NAMED = 1_000
 MAX_REASON = 2_000

@@ -17,6 +17,7 @@ from gateway.audit import Action, append
 from gateway.audit.log import inclusion, seal
 from gateway.steps import Landed, Resolved
 from gateway.store import Store
+from schemas.judgement import ROW
 
 _EXAMPLES = 5
 
@@ -107,7 +108,7 @@ def warnings(rows: pl.DataFrame) -> Iterable[dict[str, Any]]:
     if rows.is_empty():
         return []
     summed = rows.group_by("rule", "field", maintain_order=True).agg(
-        pl.len().alias("count"), pl.col("_row").head(_EXAMPLES).alias("rows"), pl.col("zh", "en").first()
+        pl.len().alias("count"), pl.col(ROW).head(_EXAMPLES).alias("rows"), pl.col("zh", "en").first()
     )
     return [{"column": row.pop("field"), **row} for row in summed.iter_rows(named=True)]
 

@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import Column, Connection, LargeBinary, select
 
 from connectors.decode import decode
-from connectors.delivery import LINE, PART, ROW, Delivery, Mapped, Sheet
+from connectors.delivery import LINE, PART, Delivery, Mapped, Sheet
 from connectors.errors import Refused
 from connectors.mapping import map_sheet
 from connectors.registry import source
@@ -25,6 +25,7 @@ from gateway.store.tables import deliveries as deliveries_table
 from gateway.store.tables import rejections, versions_table
 from schemas.canonical import canonical_json
 from schemas.columnar import contract
+from schemas.judgement import ROW
 
 
 def correct(

@@ -22,6 +22,7 @@ from gateway.store import dialect
 from gateway.store.tables import ORGANISATION_CODE, crosswalk, entities, entity_names, positions
 from schemas.columnar import Contract
 from schemas.identifiers.uscc_columns import valid_uscc
+from schemas.judgement import ROW
 from schemas.names import address_form_expr, match_form_expr
 
 ENTITIES = "entities"
@@ -52,7 +53,7 @@ def resolve_frame(conn: Connection, frame: pl.DataFrame, contract: Contract) -> 
             break
         found = step(conn, open_rows, contract)
         frame = (
-            frame.join(found, on="_row", how="left", suffix="_found", maintain_order="left")
+            frame.join(found, on=ROW, how="left", suffix="_found", maintain_order="left")
             .with_columns(
                 pl.coalesce(ENTITY, f"{ENTITY}_found").alias(ENTITY),
                 pl.coalesce(ENTITY_BY, f"{ENTITY_BY}_found").alias(ENTITY_BY),
@@ -68,7 +69,7 @@ def entity_generation(conn: Connection) -> int:
     return int(found or 0)
 
 
-_FOUND = {"_row": pl.UInt32, ENTITY: pl.String, ENTITY_BY: pl.String}
+_FOUND = {ROW: pl.UInt32, ENTITY: pl.String, ENTITY_BY: pl.String}
 
 
 def _by_crosswalk(conn: Connection, rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
@@ -78,18 +79,18 @@ def _by_crosswalk(conn: Connection, rows: pl.DataFrame, contract: Contract) -> p
         "organisation": subject.organisation_code,
         "customs": subject.customs_code,
     }
-    votes = [_votes(conn, rows.select("_row", code=name).drop_nulls(), kind) for kind, name in kinds.items() if name]
+    votes = [_votes(conn, rows.select(ROW, code=name).drop_nulls(), kind) for kind, name in kinds.items() if name]
     if subject.taxpayer_no:
-        votes.append(_taxpayer_votes(rows.select("_row", code=subject.taxpayer_no).drop_nulls()))
+        votes.append(_taxpayer_votes(rows.select(ROW, code=subject.taxpayer_no).drop_nulls()))
     if not votes:
         return pl.DataFrame(schema=_FOUND)
     return (
         pl.concat(votes)
-        .group_by("_row")
+        .group_by(ROW)
         .agg(pl.col(ENTITY).first(), pl.col(ENTITY).n_unique().alias("entities"), pl.col("kind").first())
         # Two numbers that lead to two entities prove only that one of them is wrong.
         .filter(pl.col("entities") == 1)
-        .select("_row", ENTITY, pl.concat_str(pl.lit("crosswalk:"), "kind").alias(ENTITY_BY))
+        .select(ROW, ENTITY, pl.concat_str(pl.lit("crosswalk:"), "kind").alias(ENTITY_BY))
     )
 
 
@@ -100,9 +101,7 @@ def _votes(conn: Connection, codes: pl.DataFrame, kind: str) -> pl.DataFrame:
         found = look_up(conn, entities, column, wanted)
         code = pl.col("registration_no") if kind == "registration" else pl.col("uscc").str.slice(8, 9)
         known.append(found.select(code.alias("code"), "uscc"))
-    return codes.join(pl.concat(known).unique(), on="code").select(
-        "_row", pl.col("uscc").alias(ENTITY), kind=pl.lit(kind)
-    )
+    return codes.join(pl.concat(known).unique(), on="code").select(ROW, pl.col("uscc").alias(ENTITY), kind=pl.lit(kind))
 
 
 _WITH_THE_ENTITY: dict[str, ColumnElement[str]] = {
@@ -114,7 +113,7 @@ _WITH_THE_ENTITY: dict[str, ColumnElement[str]] = {
 
 def _taxpayer_votes(codes: pl.DataFrame) -> pl.DataFrame:
     # Since 2015 the taxpayer number of an entity with a USCC *is* its USCC; older forms only hint at it.
-    return codes.filter(valid_uscc(codes["code"])).select("_row", pl.col("code").alias(ENTITY), kind=pl.lit("taxpayer"))
+    return codes.filter(valid_uscc(codes["code"])).select(ROW, pl.col("code").alias(ENTITY), kind=pl.lit("taxpayer"))
 
 
 def _by_name(conn: Connection, rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
@@ -124,7 +123,7 @@ def _by_name(conn: Connection, rows: pl.DataFrame, contract: Contract) -> pl.Dat
     region = pl.col(subject.region_code) if subject.region_code else pl.lit(None, pl.String)
     address = address_form_expr(pl.col(subject.address)) if subject.address else pl.lit(None, pl.String)
     wanted = rows.select(
-        "_row", name_form=match_form_expr(pl.col(subject.name)), row_region=region, row_address=address
+        ROW, name_form=match_form_expr(pl.col(subject.name)), row_region=region, row_address=address
     ).filter(pl.col("row_region").is_not_null() | pl.col("row_address").is_not_null())
     forms = wanted["name_form"].drop_nulls().unique()
     current = look_up(conn, entities, entities.c.name_form, forms)
@@ -135,7 +134,7 @@ def _by_name(conn: Connection, rows: pl.DataFrame, contract: Contract) -> pl.Dat
     return (
         candidates.with_columns(by_region=_region_agrees(), by_address=_address_agrees())
         .filter(pl.col("by_region") | pl.col("by_address"))
-        .group_by("_row")
+        .group_by(ROW)
         .agg(
             pl.col("uscc").first().alias(ENTITY),
             pl.col("uscc").n_unique().alias("entities"),
@@ -143,7 +142,7 @@ def _by_name(conn: Connection, rows: pl.DataFrame, contract: Contract) -> pl.Dat
         )
         .filter(pl.col("entities") == 1)
         .select(
-            "_row",
+            ROW,
             ENTITY,
             pl.when("by_region").then(pl.lit("name_and_region")).otherwise(pl.lit("name_and_address")).alias(ENTITY_BY),
         )

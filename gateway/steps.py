@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from connectors.delivery import Mapped
+from schemas.judgement import ROW
 
 ENTITY = "entity_uscc"
 """USCC of the entity a record belongs to; part of the payload, so that a proof covers the link. dtype pl.String."""
@@ -41,7 +42,7 @@ class Judged:
     @property
     def rejected(self) -> int:
         """Rows with at least one fault."""
-        return self.faults["_row"].n_unique()
+        return self.faults[ROW].n_unique()
 
     @property
     def accepted_rows(self) -> int:

@@ -12,19 +12,23 @@ from schemas.faults import Fault
 from schemas.fields import MASK, SharedField
 
 ROW = "_row"
+"""Number of the row in the delivery, counted from 1 over all parts; dtype pl.UInt32."""
 OPERATION = "_op"
+"""``put`` or ``withdraw``; dtype pl.String."""
 PLACE = "_place"
 
-FAULT_SCHEMA: dict[str, pl.DataType] = {
-    ROW: pl.UInt32(),
-    "field": pl.String(),
-    "value": pl.String(),
-    "rule": pl.String(),
-    "zh": pl.String(),
-    "en": pl.String(),
-    "candidates": pl.List(pl.String()),
-}
-"""Columns of ``Judgement.faults`` and ``Judgement.warnings``."""
+FAULT_COLUMNS = pl.Schema(
+    {
+        ROW: pl.UInt32(),
+        "field": pl.String(),
+        "value": pl.String(),
+        "rule": pl.String(),
+        "zh": pl.String(),
+        "en": pl.String(),
+        "candidates": pl.List(pl.String()),
+    }
+)
+"""Columns and dtypes of a frame of row faults or remarks, one a row, whoever found them."""
 
 _SAID = ("value", "rule", "zh", "en", "candidates")
 
@@ -36,7 +40,7 @@ class Judgement:
     Attributes:
         accepted: ``_row``, ``_op`` and every field of the record type, of its dtype; decimals as canonical text.
             Of a ``withdraw`` row only the key is filled.
-        faults: one line per fault of every refused row; columns of ``FAULT_SCHEMA``; ``value`` as sent, masked
+        faults: one line per fault of every refused row; columns of ``FAULT_COLUMNS``; ``value`` as sent, masked
             for personal fields, null where nothing was sent.
         warnings: the same columns about accepted rows; ``value`` as accepted.
     """
@@ -86,5 +90,5 @@ def about(field: SharedField[Any], place: int, rows: pl.DataFrame, what: pl.Data
 
 def in_order(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """All lines by row, then by the order fields are declared in, then as they were found."""
-    empty = pl.DataFrame(schema={**FAULT_SCHEMA, PLACE: pl.Int32()})
+    empty = pl.DataFrame(schema={**FAULT_COLUMNS, PLACE: pl.Int32()})
     return pl.concat([empty, *parts]).sort(ROW, PLACE, maintain_order=True).drop(PLACE)

@@ -17,10 +17,11 @@ from connectors.decode.tidy import tidy
 from connectors.decode.xls import read_xls
 from connectors.decode.xlsx import read_xlsx
 from connectors.decode.xml import read_xml
-from connectors.delivery import FAULT_COLUMNS, LINE, PART, ROW, Delivery, Layout, Sheet
+from connectors.delivery import LINE, PART, Delivery, Layout, Sheet, no_faults
 from connectors.spec import SourceSpec
 from connectors.vault import DEFAULT_MAX_UNPACKED_BYTES
 from schemas.faults import Fault
+from schemas.judgement import FAULT_COLUMNS, ROW
 
 _READERS = {"csv": read_csv, "json": read_json, "ndjson": read_ndjson, "xml": read_xml}
 
@@ -131,7 +132,7 @@ def _ragged(frame: pl.DataFrame, names: list[str], tables: list[Table]) -> pl.Da
         (name, line): got for name, table in zip(names, tables, strict=True) for line, got in table.broken.items()
     }
     if not broken:
-        return pl.DataFrame(schema=FAULT_COLUMNS)
+        return no_faults()
     lines = [line for _, line in broken]
     rows = frame.filter(pl.col(LINE).is_in(lines)).select(ROW, PART, LINE).iter_rows()
     found: list[tuple[object, ...]] = []

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from connectors.decode import decode
-from connectors.delivery import OPERATION, ROW, Delivery, Finding
+from connectors.delivery import Delivery, Finding
 from connectors.mapping import map_sheet
 from connectors.registry import AGENCIES, adapter, sources
 from connectors.spec import Column, SourceSpec
@@ -23,6 +23,7 @@ from connectors.transforms import TRANSFORMS
 from connectors.vault import Vault
 from schemas.columnar import contract
 from schemas.fields.codes import Code, Codes
+from schemas.judgement import OPERATION, ROW
 from schemas.records import RECORD_TYPES
 
 GOLDEN = Path(__file__).parents[1] / "golden"
