@@ -153,16 +153,5 @@ class Show:
 
 def _gist(record: Mapping[str, Any]) -> str:
     """The few fields of a record that tell a person what it is about."""
-    wanted = ("name", "document_no", "certificate_no", "licence_no", "customs_code", "sampling_no", "complaint_no")
-    more = (
-        "item_name",
-        "case_name",
-        "product_name",
-        "facts",
-        "honour_name",
-        "credit_level_code",
-        "result_code",
-        "status_code",
-    )
-    said = [str(record[name]) for name in (*wanted, *more) if record.get(name)]
+    said = [str(record[name]) for name in _TELLING if record.get(name)]
     return " · ".join(said[:3])

@@ -5,13 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from schemas import fields as f
-from schemas.base import Subject
 
 FORM_2018 = "双公示 2018 (发改办财金〔2018〕424号)"
 """The publication form of licences and penalties."""
-
-SUBJECT = Subject(uscc="uscc", name="subject_name")
-"""What every subject has at least."""
 
 
 def uscc(*, required: bool = False, zh: str = "统一社会信用代码", source: str = "GB 32100-2015") -> f.Uscc:
