@@ -81,31 +81,6 @@ def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
     return [range_root(begin, end, node) for begin, end in reversed(beside)]
 
 
-def consistency_proof(old: int, new: int, node: Node) -> list[bytes]:
-    """PROOF(old, D[new]) of RFC 6962, 2.1.2: shows that the tree of `new` begins with the tree of `old`.
-
-    Raises:
-        ValueError: not ``0 <= old <= new``.
-    """
-    if not 0 <= old <= new:
-        raise ValueError(f"a tree of {new} cannot begin with one of {old}")
-    if old in (0, new):
-        return []
-    begin, end = 0, new
-    beside = []
-    while end != old:
-        middle = begin + _left_size(end - begin)
-        if old <= middle:
-            beside.append((middle, end))
-            end = middle
-        else:
-            beside.append((begin, middle))
-            begin = middle
-    # The verifier already has the old root; only a part of the old tree must be named.
-    named = [(begin, end)] if begin else []
-    return [range_root(begin, end, node) for begin, end in [*named, *reversed(beside)]]
-
-
 def range_root(begin: int, end: int, node: Node) -> bytes:
     """Root over leaves ``begin`` to ``end``; ``begin`` is a multiple of the largest power of two inside."""
     peaks = []
@@ -149,45 +124,6 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], 
         raise ProofError("the inclusion proof is too short")
     if above != trusted_root:
         raise ProofError(f"the inclusion proof leads to {above.hex()}, expected {trusted_root.hex()}")
-
-
-def check_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
-    """Verify a consistency proof (RFC 9162, 2.1.4.2).
-
-    Raises:
-        ProofError: the new tree is not shown to begin with the old one.
-    """
-    if not 0 <= old <= new:
-        raise ProofError(f"a tree of {new} cannot begin with one of {old}")
-    if old in (0, new):
-        _check_trivial(old, proof, old_root, new_root)
-        return
-    hashes = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
-    if not hashes:
-        raise ProofError("the consistency proof is too short")
-    here, last = old - 1, new - 1
-    while here & 1:
-        here, last = here >> 1, last >> 1
-    old_above = new_above = hashes[0]
-    for beside in hashes[1:]:
-        if last == 0:
-            raise ProofError("the consistency proof is too long")
-        if here & 1 or here == last:
-            old_above, new_above = node_hash(beside, old_above), node_hash(beside, new_above)
-            while not here & 1 and here:
-                here, last = here >> 1, last >> 1
-        else:
-            new_above = node_hash(new_above, beside)
-        here, last = here >> 1, last >> 1
-    if last or old_above != old_root or new_above != new_root:
-        raise ProofError(f"the tree of {new} is not shown to begin with the tree of {old}")
-
-
-def _check_trivial(old: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
-    if proof:
-        raise ProofError("the consistency proof is too long")
-    if old_root != (new_root if old else EMPTY_ROOT):
-        raise ProofError(f"two roots for a tree of {old}")
 
 
 def proof_text(hashes: Sequence[bytes]) -> list[str]:

@@ -63,20 +63,6 @@ def list_entries(conn: Connection, after: int = -1, limit: int = 1000) -> list[L
     return [_shown(row) for row in rows]
 
 
-def readers_of(conn: Connection, record_type: str, position: int) -> list[Listed]:
-    """Every read that gave one version, oldest first: whom to tell when it proves wrong.
-
-    Args:
-        position: ``seq`` of the version. Reads that name its entity and its record type count too.
-    """
-    versions = versions_table(record_type)
-    this = select(versions.c.seq).where(versions.c.seq == position)
-    uscc = conn.execute(select(versions.c.uscc).where(versions.c.seq == position)).scalar()
-    covering = set(_covering(conn, record_type, this))
-    found = _listed(conn, covering | _naming(conn, uscc), entries.c.action.in_(READS))
-    return [one for one in found if one.entry_id in covering or record_type in one.record_types]
-
-
 def landing_entry(conn: Connection, delivery_id: str) -> int | None:
     """Id of the entry that tells of a delivery's landing; None if it has none."""
     found: int | None = conn.execute(
@@ -95,7 +81,7 @@ def _touching(conn: Connection, uscc: str) -> set[int]:
     return found
 
 
-def _naming(conn: Connection, uscc: str | None) -> set[int]:
+def _naming(conn: Connection, uscc: str) -> set[int]:
     return set(conn.execute(select(subjects.c.entry_id).where(subjects.c.uscc == uscc)).scalars())
 
 

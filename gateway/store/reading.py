@@ -5,13 +5,13 @@ Nothing here asks whether the caller may: see ``gateway.access``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, false, or_, select
 
-from gateway.store.tables import deliveries, positions, versions_table
+from gateway.store.tables import SYSTEM_COLUMNS, deliveries, positions, versions_table
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,6 @@ def records(
         .limit(limit)
     )
     return [_version(record_type, row) for row in conn.execute(query)]
-
-
-def entity_picture(
-    conn: Connection, uscc: str, record_types: Iterable[str], *, as_of: str | None = None
-) -> dict[str, list[Version]]:
-    """Everything that stands about one entity: record type -> records; types without any are left out."""
-    found = {name: records(conn, name, uscc, as_of=as_of) for name in record_types}
-    return {name: rows for name, rows in found.items() if rows}
 
 
 def feed_page(
@@ -155,24 +147,8 @@ def delivery_listing(
     return [dict(row._mapping) for row in conn.execute(query)]
 
 
-_COLUMNS = (
-    "seq",
-    "record_key",
-    "uscc",
-    "version",
-    "op",
-    "payload",
-    "sealed",
-    "content_hash",
-    "source",
-    "delivery_id",
-    "landed_at",
-    "superseded_seq",
-)
-
-
 def _select(versions: Table) -> Select[Any]:
-    return select(*(versions.c[name] for name in _COLUMNS))
+    return select(*(versions.c[name] for name in SYSTEM_COLUMNS))
 
 
 def _standing(versions: Table, as_of: str | None) -> list[ColumnElement[bool]]:

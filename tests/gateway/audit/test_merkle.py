@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from gateway.audit.merkle import (
     EMPTY_ROOT,
     ProofError,
-    check_consistency,
     check_inclusion,
-    consistency_proof,
     inclusion_proof,
     leaf_hash,
     leaf_hashes,
@@ -117,32 +115,9 @@ def test_every_leaf_is_proven_and_no_other(data: st.DataObject, size: int) -> No
             check_inclusion(*claim)
 
 
-@given(st.data(), st.integers(0, 300))
-def test_a_tree_is_shown_to_begin_with_an_older_one(data: st.DataObject, new: int) -> None:
-    old = data.draw(st.integers(0, new))
-    before, after = root(LEAVES[:old]), root(LEAVES[:new])
-    proof = consistency_proof(old, new, node)
-
-    check_consistency(old, new, proof, before, after)
-    false = [(old, new, [*proof, after], before, after), (old, new, proof, leaf_hash(b"another"), after)]
-    if old:
-        false.append((old, new, proof, before, leaf_hash(b"another")))
-    if proof:
-        false.append((old, new, proof[:-1], before, after))
-        at = data.draw(st.integers(0, len(proof) - 1))
-        false.append((old, new, [*proof[:at], bytes(32), *proof[at + 1 :]], before, after))
-    for claim in false:
-        with pytest.raises(ProofError):
-            check_consistency(*claim)
-
-
 def test_proofs_of_what_is_not_there_are_refused() -> None:
     with pytest.raises(ValueError, match="leaf 3 is not in a tree of 3"):
         inclusion_proof(3, 3, node)
-    with pytest.raises(ValueError, match="a tree of 3 cannot begin with one of 4"):
-        consistency_proof(4, 3, node)
-    with pytest.raises(ProofError, match="a tree of 3 cannot begin with one of 4"):
-        check_consistency(4, 3, [], LEAVES[0], LEAVES[0])
 
 
 def test_a_proof_survives_json_and_nothing_else_is_taken_for_one() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from gateway.audit.log import append, seal
-from gateway.audit.reading import Listed, list_entries, readers_of, what_did, who_changed, who_read
+from gateway.audit.reading import Listed, list_entries, what_did, who_changed, who_read
 from gateway.audit.tables import entries, ranges
 from gateway.store import Store
 from tests.gateway.audit.landings import ADA, BOB, complaint, land_complaints
@@ -86,14 +86,6 @@ def test_who_changed_names_the_deliveries_of_an_entity(lived_in: Store, now: dat
             (2, "delivery.landed"),
             (6, "challenge.raised"),
         ]
-
-
-def test_the_readers_of_one_version_are_known(lived_in: Store) -> None:
-    with lived_in.read() as conn:
-        readers = [[one.index for one in readers_of(conn, "complaint", seq)] for seq in range(1, 7)]
-
-    # Version 1, 2 and 4 are ADA's, whose complaints entry 5 showed; 3 and 5 are BOB's; there is no 6.
-    assert readers == [[5], [4, 5], [4], [4, 5], [], []]
 
 
 def test_what_a_system_did_is_listed_newest_first(lived_in: Store, now: datetime) -> None:

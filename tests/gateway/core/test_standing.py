@@ -11,21 +11,19 @@ from sqlalchemy import select, update
 
 from gateway.clock import instant
 from gateway.store import Store
-from gateway.store.reading import entity_picture, feed_page, history, last_position, records
+from gateway.store.reading import feed_page, history, last_position, records
 from gateway.store.tables import deliveries, versions_table
 from tests.support.companies import DAIRY, MILL
 from tests.support.deliveries import (
     COMPANY_LIST,
     COMPLAINTS,
     HEALTH,
-    REGISTRATION,
     company_list,
     complaint,
     complaints,
     health_licence,
     health_licences,
     land,
-    registrations,
 )
 from tests.support.standing import feed, verified
 
@@ -74,22 +72,6 @@ def test_the_history_of_a_record_is_every_version_of_it(store: Store, now: datet
         (2, "put", "二", 3),
         (3, "withdraw", "二", None),
     ]
-
-
-def test_a_picture_is_everything_that_stands_about_one_entity(store: Store, now: datetime) -> None:
-    land(store, REGISTRATION, registrations(MILL, DAIRY), now=now)
-    land(store, HEALTH, licence("w1", "I", "一"), now=now + HOUR)
-    land(store, COMPLAINTS, complaints(complaint("c1", DAIRY.name, DAIRY.uscc), complaint("c2")), now=now + 2 * HOUR)
-
-    def picture(at: datetime | None) -> dict[str, int]:
-        as_of = None if at is None else instant(at)
-        with store.read() as conn:
-            found = entity_picture(conn, DAIRY.uscc, ["registration", "health_licence", "complaint"], as_of=as_of)
-        return {name: len(versions) for name, versions in found.items()}
-
-    assert picture(now) == {"registration": 1}
-    assert picture(now + HOUR) == {"registration": 1, "health_licence": 1}
-    assert picture(None) == {"registration": 1, "health_licence": 1, "complaint": 1}
 
 
 def test_withdrawn_records_do_not_count_towards_the_limit(sqlite_store: Store, now: datetime) -> None:
