@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from certs.keys import write_whole
 from gateway.audit.merkle import root
 from gateway.audit.tiles import WIDTH, Tile, split_hashes, widest
 from gateway.settings import Settings
@@ -28,7 +28,7 @@ def write_tiles(folder: Path, tiles: Mapping[Tile, bytes], committed: int) -> No
     for tile, content in tiles.items():
         path = folder / tile.path
         _forget_partials(folder, tile, committed)
-        write_file(path, content)
+        write_whole(path, content)
         folders.add(path.parent)
     for parent in folders:
         _sync_folder(parent)
@@ -46,22 +46,6 @@ def _forget_partials(folder: Path, tile: Tile, committed: int) -> None:
             path.unlink(missing_ok=True)
     if tile.width == WIDTH:
         partials.rmdir()
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
 
 
 def _sync_folder(folder: Path) -> None:

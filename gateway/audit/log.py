@@ -18,8 +18,9 @@ import polars as pl
 import structlog
 from sqlalchemy import Connection, func, select, update
 
+from certs.keys import write_whole
 from connectors.errors import Refused, Unavailable
-from gateway.audit.files import TileNodes, log_folder, write_file, write_tiles
+from gateway.audit.files import TileNodes, log_folder, write_tiles
 from gateway.audit.keys import load_signer, load_verifier
 from gateway.audit.merkle import check_inclusion, inclusion_proof, leaf_hash, proof_text
 from gateway.audit.notes import Checkpoint, open_checkpoint, sign_checkpoint
@@ -158,7 +159,7 @@ def _publish(store: Store) -> Checkpoint:
     with _file_lock(store.settings), store.read() as conn:
         note: str = conn.execute(select(seal_state.c.checkpoint)).scalar_one()
         if not path.exists() or path.read_text("utf-8") != note:
-            write_file(path, note.encode())
+            write_whole(path, note.encode())
     return open_checkpoint(note, verifier)
 
 

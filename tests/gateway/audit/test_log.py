@@ -107,7 +107,7 @@ def test_a_long_backlog_is_sealed_in_pieces(store: Store, now: datetime, monkeyp
     assert verify(store).problems == ()
 
 
-@pytest.mark.parametrize("where", ["write_tiles", "sign_checkpoint", "write_file"])
+@pytest.mark.parametrize("where", ["write_tiles", "sign_checkpoint", "write_whole"])
 def test_a_seal_that_was_cut_off_is_done_again(
     store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
