@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import polars as pl
 from sqlalchemy import Connection
 
 from connectors.spec import SourceSpec
+from gateway.audit.leaves import keep_leaves
 from gateway.audit.roots import root, version_leaf_hashes
 from gateway.entities import learn
 from gateway.expect import check_withdrawals
@@ -88,20 +87,3 @@ def summed(change: Change, accepted_root: bytes, versions: list[bytes], position
         versions_root=root(versions).hex(),
         landed_at=position.landed_at,
     )
-
-
-def leaves_path(home: Path, delivery_id: str) -> Path:
-    """Where the content hashes of a delivery's accepted rows lie: 32 bytes each, in row order."""
-    return home / "deliveries" / f"{delivery_id}.leaves"
-
-
-def keep_leaves(home: Path, delivery_id: str, leaves: list[bytes]) -> None:
-    """Write the leaves before the commit that names their root; a file without a commit is harmless."""
-    path = leaves_path(home, delivery_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
-        file.write(b"".join(leaves))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

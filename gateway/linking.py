@@ -12,11 +12,12 @@ from sqlalchemy import Connection, select
 from connectors.delivery import Delivery
 from connectors.registry import source
 from gateway import deliveries
+from gateway.audit.leaves import keep_leaves
 from gateway.audit.log import seal
 from gateway.audit.roots import root, version_leaf_hashes
 from gateway.clock import instant
 from gateway.entities import TEACHERS
-from gateway.landing import keep_leaves, summed
+from gateway.landing import summed
 from gateway.receipts import counts, settle
 from gateway.resolve import entity_generation, resolve_frame, subject_fields
 from gateway.steps import ENTITY, ENTITY_BY

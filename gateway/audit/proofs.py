@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.errors import Refused
+from gateway.audit.leaves import accepted_leaves
 from gateway.audit.log import inclusion
 from gateway.audit.merkle import (
     ProofError,
@@ -19,8 +20,6 @@ from gateway.audit.merkle import (
 )
 from gateway.audit.notes import NoteError, open_checkpoint, parse_vkey
 from gateway.audit.reading import landing_entry
-from gateway.audit.tiles import split_hashes
-from gateway.settings import Settings
 from gateway.store import Store
 from schemas.canonical import canonical_json
 
@@ -88,17 +87,6 @@ def _unproven(receipt: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[str
     return tuple(sorted(name for name in said.keys() - entry.keys() if said[name] is not None))
 
 
-def accepted_leaves(settings: Settings, delivery_id: str) -> list[bytes]:
-    """Content hashes of the rows a delivery had accepted, in row order, as landing kept them.
-
-    Raises:
-        FileNotFoundError: the file is gone.
-        ValueError: it is cut off.
-    """
-    path = settings.home / "deliveries" / f"{delivery_id}.leaves"
-    return split_hashes(path.read_bytes())
-
-
 def accepted_count(entry: Mapping[str, Any]) -> int:
     """How many records a landed delivery said, repetitions counted once: the leaves under its accepted root."""
     return sum(int(entry[kind]) for kind in ("new", "changed", "unchanged"))
@@ -119,7 +107,7 @@ def record_proof(store: Store, delivery_id: str, content_hash: bytes) -> dict[st
         entry_id = landing_entry(conn, delivery_id)
     if entry_id is None:
         raise Refused(f"交付 {delivery_id} 没有入库", f"delivery {delivery_id} has not landed", delivery_id=delivery_id)
-    leaves = accepted_leaves(store.settings, delivery_id)
+    leaves = accepted_leaves(store.settings.home, delivery_id)
     if content_hash not in leaves:
         raise Refused(
             f"交付 {delivery_id} 中没有内容摘要为 {content_hash.hex()} 的记录",

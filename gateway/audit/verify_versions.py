@@ -10,8 +10,9 @@ import polars as pl
 from sqlalchemy import Boolean, Column, ColumnElement, Connection, Date, Integer, String, cast, select
 
 from gateway.audit import merkle
+from gateway.audit.leaves import accepted_leaves
 from gateway.audit.problems import Problems, Progress
-from gateway.audit.proofs import accepted_count, accepted_leaves
+from gateway.audit.proofs import accepted_count
 from gateway.audit.roots import VERSION_COLUMNS, root, version_leaf_hashes
 from gateway.audit.tables import covered_range
 from gateway.audit.verify_entries import UNREADABLE, Landing
@@ -206,7 +207,7 @@ class _Verification:
             self._tell(landing, "入库版本与审计条目的根不符", "its versions do not have the root in its entry")
         delivery_id = str(landing.entry.get("delivery_id"))
         try:
-            accepted = accepted_leaves(self._settings, delivery_id)
+            accepted = accepted_leaves(self._settings.home, delivery_id)
         except (FileNotFoundError, ValueError) as error:
             self._tell(landing, f"接收摘要文件：{error}", f"file of accepted hashes: {error}")
             return

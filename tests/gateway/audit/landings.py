@@ -11,11 +11,11 @@ import polars as pl
 
 from connectors.delivery import Delivery
 from connectors.registry import source
+from gateway.audit.leaves import keep_leaves
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.roots import root, version_leaf_hashes
 from gateway.clock import instant
 from gateway.deliveries import register
-from gateway.landing import keep_leaves
 from gateway.receipts import counts, settle
 from gateway.steps import Landed
 from gateway.store import Store
