@@ -34,12 +34,8 @@ def link_waiting_records() -> None:
         from gateway.settings import Settings
         from schemas.records import RECORD_TYPES
 
-        with failing_for_good():
-            store = open_home(Settings.load())
-            try:
-                return {record_type: link(store, record_type, utc_now()) for record_type in RECORD_TYPES}
-            finally:
-                store.close()
+        with failing_for_good(), open_home(Settings.load()) as store:
+            return {record_type: link(store, record_type, utc_now()) for record_type in RECORD_TYPES}
 
     link_all()
 
@@ -67,11 +63,8 @@ def verify_audit_log() -> None:
         from gateway.settings import Settings
 
         with failing_for_good():
-            store = open_home(Settings.load())
-            try:
+            with open_home(Settings.load()) as store:
                 report = verify(store)
-            finally:
-                store.close()
             if not report.ok:
                 raise Refused(
                     f"审计日志校验失败：{report.first_bad}", f"the audit log does not verify: {report.first_bad}"

@@ -51,12 +51,8 @@ def exchange(spec: SourceSpec) -> DAG:
             from gateway.home import open_home
             from gateway.settings import Settings
 
-            with failing_for_good():
-                store = open_home(Settings.load())
-                try:
-                    return receive_source(store, spec, utc_now())
-                finally:
-                    store.close()
+            with failing_for_good(), open_home(Settings.load()) as store:
+                return receive_source(store, spec, utc_now())
 
         @task(outlets=[record_asset(spec.record_type)], retries=0, execution_timeout=timedelta(hours=6))
         def land(delivery_ids: list[str]) -> list[dict[str, object]]:
@@ -67,11 +63,8 @@ def exchange(spec: SourceSpec) -> DAG:
             from gateway.settings import Settings
 
             with failing_for_good():
-                store = open_home(Settings.load())
-                try:
+                with open_home(Settings.load()) as store:
                     receipts = land_received(store, spec, delivery_ids, utc_now)
-                finally:
-                    store.close()
                 return [summary(receipt) for receipt in receipts]
 
         land(receive())  # type: ignore[arg-type]  # Airflow resolves the reference to the list when the task runs

@@ -68,8 +68,5 @@ def _note(context: Context, reason: str, unless_noted_since: datetime | None = N
 
     # ``dag`` and ``run_id`` are in every context; a run whose tasks all vanished has no more than these.
     name = source_of(context["dag"].dag_id)
-    store = open_home(Settings.load())
-    try:
+    with open_home(Settings.load()) as store:
         note_failure(store, name, reason, context["run_id"], utc_now(), unless_noted_since)
-    finally:
-        store.close()

@@ -45,16 +45,13 @@ def initialise(settings: Settings, now: datetime) -> bool:
         create_log_key(settings)
     if not (home / "connections.yml").exists():
         write_whole(home / "connections.yml", _NO_CONNECTIONS.encode())
-    store = open_store(settings)
-    try:
+    with open_store(settings) as store:
         _prepare_tables(store, now)
         if is_new:
             with store.write() as conn:
                 append(conn, Action.HOME_INITIALISED, "cli", {"log_origin": settings.log_origin}, now)
         prepare(store, now, "cli", list(dict.fromkeys([*DEFAULT_HOSTS, settings.host])))
         seal(store, now)
-    finally:
-        store.close()
     return is_new
 
 

@@ -236,11 +236,8 @@ def _empty_store(server: Any, number: int) -> Iterator[Store]:
 
 def _opened(settings: Settings, now: datetime) -> Iterator[Store]:
     initialise(settings, now)
-    store = open_home(settings)
-    try:
+    with open_home(settings) as store:
         yield store
-    finally:
-        store.close()
 
 
 def _report(rows: int, record_type: str, postgres: bool, seconds: dict[str, float]) -> dict[str, Any]:

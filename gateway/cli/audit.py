@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from gateway.audit.verify import verify as verify_everything
 from gateway.cli.output import json_option, print_json, print_rows, shown
 from gateway.home import open_home
 from gateway.settings import Settings
-from gateway.store import Store
 from schemas.identifiers import uscc as uscc_rules
 
 _COLUMNS = (
@@ -60,7 +58,7 @@ def verify(settings: Settings, against: Path | None, vkey_file: Path | None, as_
     """Recompute everything from nothing; exit 1 and name the first bad entry if anything was altered. 全面校验。"""
     key = _read_vkey(vkey_file) if vkey_file else None
     kept = against.read_text("utf-8") if against else None
-    with _opened(settings) as store:
+    with open_home(settings) as store:
         report = verify_everything(store, key, kept, _progress if sys.stderr.isatty() else _silent)
     if as_json:
         print_json(asdict(report))
@@ -105,7 +103,7 @@ def verify_receipt_file(settings: Settings, file: Path, vkey_file: Path | None, 
 @click.pass_obj
 def who_read_about(settings: Settings, uscc: str, as_json: bool) -> None:
     """Who read anything about the entity USCC, when, and for what purpose. 谁读过该主体。"""
-    with _opened(settings) as store, store.read() as conn:
+    with open_home(settings) as store, store.read() as conn:
         _print_entries(who_read(conn, _checked(uscc)), as_json)
 
 
@@ -115,7 +113,7 @@ def who_read_about(settings: Settings, uscc: str, as_json: bool) -> None:
 @click.pass_obj
 def who_changed_about(settings: Settings, uscc: str, as_json: bool) -> None:
     """Which deliveries and acts changed something about the entity USCC. 谁改过该主体。"""
-    with _opened(settings) as store, store.read() as conn:
+    with open_home(settings) as store, store.read() as conn:
         _print_entries(who_changed(conn, _checked(uscc)), as_json)
 
 
@@ -126,7 +124,7 @@ def who_changed_about(settings: Settings, uscc: str, as_json: bool) -> None:
 @click.pass_obj
 def what_actor_did(settings: Settings, actor: str, limit: int, as_json: bool) -> None:
     """The newest acts of ACTOR, a system's URN or a person. 某系统做过什么。"""
-    with _opened(settings) as store, store.read() as conn:
+    with open_home(settings) as store, store.read() as conn:
         _print_entries(what_did(conn, actor, limit), as_json)
 
 
@@ -137,7 +135,7 @@ def what_actor_did(settings: Settings, actor: str, limit: int, as_json: bool) ->
 @click.pass_obj
 def entries(settings: Settings, after: int, limit: int, as_json: bool) -> None:
     """The entries of the log in their order. 按序列出日志条目。"""
-    with _opened(settings) as store, store.read() as conn:
+    with open_home(settings) as store, store.read() as conn:
         _print_entries(list_entries(conn, after, limit), as_json)
 
 
@@ -146,7 +144,7 @@ def entries(settings: Settings, after: int, limit: int, as_json: bool) -> None:
 @click.pass_obj
 def checkpoint(settings: Settings, as_json: bool) -> None:
     """The newest signed checkpoint, to be kept by an auditor. 最新检查点。"""
-    with _opened(settings) as store:
+    with open_home(settings) as store:
         newest = current_checkpoint(store)
     if newest is None:
         raise Refused("日志尚未封存", "nothing has been sealed yet")
@@ -155,15 +153,6 @@ def checkpoint(settings: Settings, as_json: bool) -> None:
         print_json({**shown, "vkey": load_verifier(settings).text()})
     else:
         click.echo(newest.note, nl=False)
-
-
-@contextmanager
-def _opened(settings: Settings) -> Iterator[Store]:
-    store = open_home(settings)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _read_vkey(path: Path) -> Verifier:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from certs.verify import serial_text
 from connectors.errors import Refused
 from gateway import certificates as registry
 from gateway.certificates_publish import pki_files, publish_crl
+from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_json, print_rows
 from gateway.clock import instant, utc_now
 from gateway.home import open_home
@@ -74,12 +73,12 @@ def issue(
     as_json: bool,
 ) -> None:
     """Register the holder if it is new, issue, and write the certificate (and the key, if made here)."""
-    now, actor = utc_now(), _actor()
+    now, actor = utc_now(), operator()
     name = _name(agency, system, person, duty, hosts)
     authority = _authority(settings, passphrase)
     request = read_csr(csr.read_bytes()) if csr else None
     lifetime = timedelta(days=days) if days else None
-    with _open(settings) as store, store.write() as conn:
+    with open_home(settings) as store, store.write() as conn:
         if name is None:
             issued = registry.issue_server_certificate(conn, authority, hosts, actor, now, request, lifetime)
         else:
@@ -96,7 +95,7 @@ def issue(
 @click.pass_obj
 def list_certificates(settings: Settings, urn: str | None, as_json: bool) -> None:
     """List what the registry knows, the newest first."""
-    with _open(settings) as store, store.read() as conn:
+    with open_home(settings) as store, store.read() as conn:
         rows = [{key: row[key] for key, _ in _COLUMNS} for row in registry.certificate_rows(conn, urn)]
     print_rows(rows, _COLUMNS, as_json)
 
@@ -107,7 +106,7 @@ def list_certificates(settings: Settings, urn: str | None, as_json: bool) -> Non
 @click.pass_obj
 def show(settings: Settings, serial: str, as_json: bool) -> None:
     """Show everything the registry knows of one certificate, with its PEM."""
-    with _open(settings) as store, store.read() as conn:
+    with open_home(settings) as store, store.read() as conn:
         row = registry.certificate_row(conn, _serial(serial))
     if row is None:
         raise Refused(f"没有序列号为 {serial} 的证书。", f"there is no certificate with serial {serial}", serial=serial)
@@ -122,9 +121,9 @@ def show(settings: Settings, serial: str, as_json: bool) -> None:
 @click.pass_obj
 def revoke(settings: Settings, serial: str, reason: str, passphrase: str | None, as_json: bool) -> None:
     """Revoke; it counts from the holder's next request on, also on open connections."""
-    with _open(settings) as store:
+    with open_home(settings) as store:
         with store.write() as conn:
-            registry.revoke(conn, _serial(serial), reason, _actor(), utc_now())
+            registry.revoke(conn, _serial(serial), reason, operator(), utc_now())
         _publish(store, passphrase, as_json, serial=_serial(serial), status=registry.REVOKED, reason=reason)
 
 
@@ -135,9 +134,9 @@ def revoke(settings: Settings, serial: str, reason: str, passphrase: str | None,
 @click.pass_obj
 def suspend(settings: Settings, serial: str, passphrase: str | None, as_json: bool) -> None:
     """Suspend (certificateHold)."""
-    with _open(settings) as store:
+    with open_home(settings) as store:
         with store.write() as conn:
-            registry.suspend(conn, _serial(serial), _actor(), utc_now())
+            registry.suspend(conn, _serial(serial), operator(), utc_now())
         _publish(store, passphrase, as_json, serial=_serial(serial), status=registry.SUSPENDED)
 
 
@@ -148,9 +147,9 @@ def suspend(settings: Settings, serial: str, passphrase: str | None, as_json: bo
 @click.pass_obj
 def lift(settings: Settings, serial: str, passphrase: str | None, as_json: bool) -> None:
     """Make a suspended certificate good again."""
-    with _open(settings) as store:
+    with open_home(settings) as store:
         with store.write() as conn:
-            registry.lift(conn, _serial(serial), _actor(), utc_now())
+            registry.lift(conn, _serial(serial), operator(), utc_now())
         _publish(store, passphrase, as_json, serial=_serial(serial), status=registry.GOOD)
 
 
@@ -160,7 +159,7 @@ def lift(settings: Settings, serial: str, passphrase: str | None, as_json: bool)
 @click.pass_obj
 def crl(settings: Settings, passphrase: str | None, as_json: bool) -> None:
     """Make the next list from the registry and write its files."""
-    with _open(settings) as store:
+    with open_home(settings) as store:
         _publish(store, passphrase, as_json)
 
 
@@ -191,11 +190,6 @@ def _authority(settings: Settings, passphrase: str | None) -> Authority:
     return open_authority(pki_files(settings).home, passphrase.encode() if passphrase else None)
 
 
-def _actor() -> str:
-    """Who sits at the keyboard, as far as the operating system knows."""
-    return f"cli:{getpass.getuser()}"
-
-
 def _write(folder: Path, stem: str, issued: Issued) -> dict[str, object]:
     serial = serial_text(issued.certificate.serial_number)
     # The serial keeps a renewed certificate from replacing the one that is still in use.
@@ -222,12 +216,3 @@ def _tell(facts: Mapping[str, object], as_json: bool) -> None:
     for name, value in facts.items():
         click.echo(f"{name}: {value}")
     return None
-
-
-@contextmanager
-def _open(settings: Settings) -> Iterator[Store]:
-    store = open_home(settings)
-    try:
-        yield store
-    finally:
-        store.close()

@@ -40,14 +40,11 @@ RECEIPT_CAPTION = "¹ 收到=合格+隔离 received=accepted+rejected  ² 新增
 def deliver(settings: Settings, source: str, file: Path, as_json: bool) -> None:
     """Deliver FILE for SOURCE (agency/source) and print the receipt. 报送一个文件并打印回执。"""
     spec = find_source(source)
-    store = open_home(settings)
-    try:
+    with open_home(settings) as store:
         with file.open("rb") as stream:
             delivery = from_upload(spec, file.name, stream, exchange.vault_of(store), "cli", utc_now())
         delivery_id = pipeline.receive(store, delivery, spec)
         print_receipts([pipeline.deliver(store, delivery_id, spec, utc_now())], as_json)
-    finally:
-        store.close()
 
 
 @click.command("run")
@@ -57,12 +54,9 @@ def deliver(settings: Settings, source: str, file: Path, as_json: bool) -> None:
 def run(settings: Settings, source: str, as_json: bool) -> None:
     """Pull SOURCE now and land what it has. 立即采集一个数据源并入库。"""
     spec = find_source(source)
-    store = open_home(settings)
-    try:
+    with open_home(settings) as store:
         ids = exchange.receive_source(store, spec, utc_now())
         print_receipts(exchange.land_received(store, spec, ids, utc_now), as_json)
-    finally:
-        store.close()
 
 
 @click.command("replay")
@@ -72,11 +66,8 @@ def run(settings: Settings, source: str, as_json: bool) -> None:
 @click.pass_obj
 def replay(settings: Settings, delivery_id: str, actor: str, as_json: bool) -> None:
     """Land the kept rows of DELIVERY_ID again, with today's mapping and rules. 按今天的映射和规则重放。"""
-    store = open_home(settings)
-    try:
+    with open_home(settings) as store:
         print_receipts([replaying.replay(store, delivery_id, actor, utc_now())], as_json)
-    finally:
-        store.close()
 
 
 @click.command("deliveries")
@@ -86,12 +77,8 @@ def replay(settings: Settings, delivery_id: str, actor: str, as_json: bool) -> N
 @click.pass_obj
 def deliveries(settings: Settings, source: str | None, limit: int, as_json: bool) -> None:
     """List deliveries, newest first. 列出交付，新的在前。"""
-    store = open_home(settings)
-    try:
-        with store.read() as conn:
-            rows = delivery_listing(conn, source=source, limit=limit)
-    finally:
-        store.close()
+    with open_home(settings) as store, store.read() as conn:
+        rows = delivery_listing(conn, source=source, limit=limit)
     flat = [_flat(row) for row in rows]
     if as_json:
         print_rows(flat, (), as_json)

@@ -30,9 +30,8 @@ def feed(settings: Settings, record_type: str, after: int, limit: int | None) ->
 
     Every page read is an entry of the audit log, as it is for anybody else.
     """
-    store = open_home(settings)
     left = limit
-    try:
+    with open_home(settings) as store:
         while left is None or left > 0:
             page = _read(store, record_type, after, min(_PAGE, left or _PAGE))
             for version in page:
@@ -42,8 +41,6 @@ def feed(settings: Settings, record_type: str, after: int, limit: int | None) ->
             after = page[-1].seq
             left = None if left is None else left - len(page)
         seal(store, utc_now())
-    finally:
-        store.close()
 
 
 def _read(store: Store, record_type: str, after: int, limit: int) -> list[Version]:

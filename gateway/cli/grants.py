@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,11 +14,11 @@ from gateway.access.giving import give as give_grant
 from gateway.access.giving import new_grant
 from gateway.access.giving import withdraw as withdraw_grant
 from gateway.access.grants import SHANGHAI, WHOLE, Grant, list_grants
+from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_json, print_rows
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
-from gateway.store import Store
 from schemas.records import RECORD_TYPES
 
 _GRANT_COLUMNS = (
@@ -78,7 +75,7 @@ def grants() -> None:
 @click.pass_obj
 def list_(settings: Settings, system: str | None, agency: str | None, record_type: str | None, as_json: bool) -> None:
     """Every grant, in the order given."""
-    with _open(settings) as store, store.read() as conn:
+    with open_home(settings) as store, store.read() as conn:
         found = list_grants(conn, system_urn=system, agency=agency, record_type=record_type)
     print_rows([_row(asdict(one)) for one in found], _GRANT_COLUMNS, as_json)
 
@@ -122,7 +119,7 @@ def give(
             region_prefixes=regions,
             valid_from=begins,
             valid_until=valid_until or begins + timedelta(days=_DEFAULT_DAYS),
-            given_by=_actor(),
+            given_by=operator(),
             now=now,
         )
         for record_type in record_types
@@ -137,8 +134,8 @@ def give(
 @click.pass_obj
 def withdraw(settings: Settings, grant_id: str, as_json: bool) -> None:
     """End GRANT_ID; the next read under it is refused."""
-    with _open(settings) as store, store.write() as conn:
-        ended = withdraw_grant(conn, grant_id, _actor(), utc_now())
+    with open_home(settings) as store, store.write() as conn:
+        ended = withdraw_grant(conn, grant_id, operator(), utc_now())
     print_rows([_row(asdict(ended))], _GRANT_COLUMNS, as_json)
 
 
@@ -148,7 +145,7 @@ def withdraw(settings: Settings, grant_id: str, as_json: bool) -> None:
 @click.pass_obj
 def applications(settings: Settings, status: str | None, as_json: bool) -> None:
     """Every application, in the order made."""
-    with _open(settings) as store, store.read() as conn:
+    with open_home(settings) as store, store.read() as conn:
         found = apps.list_applications(conn, status=status)
     print_rows([_row(asdict(one)) for one in found], _APPLICATION_COLUMNS, as_json)
 
@@ -160,8 +157,8 @@ def applications(settings: Settings, status: str | None, as_json: bool) -> None:
 @click.pass_obj
 def approve(settings: Settings, application_id: str, agency: str | None, as_json: bool) -> None:
     """Approve APPLICATION_ID; the last approval gives the grant."""
-    with _open(settings) as store, store.write() as conn:
-        done = apps.approve(conn, application_id, agency, _actor(), utc_now())
+    with open_home(settings) as store, store.write() as conn:
+        done = apps.approve(conn, application_id, agency, operator(), utc_now())
     _tell(done, as_json)
 
 
@@ -173,22 +170,13 @@ def approve(settings: Settings, application_id: str, agency: str | None, as_json
 @click.pass_obj
 def refuse(settings: Settings, application_id: str, reason: str, agency: str | None, as_json: bool) -> None:
     """Refuse APPLICATION_ID with a reason."""
-    with _open(settings) as store, store.write() as conn:
-        done = apps.refuse(conn, application_id, agency, _actor(), reason, utc_now())
+    with open_home(settings) as store, store.write() as conn:
+        done = apps.refuse(conn, application_id, agency, operator(), reason, utc_now())
     _tell(done, as_json)
 
 
-@contextmanager
-def _open(settings: Settings) -> Iterator[Store]:
-    store = open_home(settings)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 def _give_all(settings: Settings, wanted: list[Grant], now: datetime) -> None:
-    with _open(settings) as store, store.write() as conn:
+    with open_home(settings) as store, store.write() as conn:
         for grant in wanted:
             give_grant(conn, grant, now)
 
@@ -206,7 +194,3 @@ def _row(values: dict[str, Any]) -> dict[str, Any]:
 
 def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
-
-
-def _actor() -> str:
-    return f"cli:{getpass.getuser()}"

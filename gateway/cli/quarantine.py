@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-
 import click
 
 from gateway import quarantine as rows_aside
 from gateway import replay
 from gateway.audit import Action, append
 from gateway.cli.deliver import print_receipts
+from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_json, print_rows, shown
 from gateway.clock import utc_now
 from gateway.home import open_home
@@ -42,19 +41,15 @@ def listing(
     as_json: bool,
 ) -> None:
     """List rows with every fault. 列出隔离行及其全部问题。"""
-    store = open_home(settings)
-    try:
-        with store.read() as conn:
-            found = rows_aside.listing(
-                conn,
-                source=source,
-                delivery_id=delivery_id,
-                status=None if status == "all" else status,
-                after=after,
-                limit=limit,
-            )
-    finally:
-        store.close()
+    with open_home(settings) as store, store.read() as conn:
+        found = rows_aside.listing(
+            conn,
+            source=source,
+            delivery_id=delivery_id,
+            status=None if status == "all" else status,
+            after=after,
+            limit=limit,
+        )
     if as_json:
         print_rows(found, (), as_json)
     for row in () if as_json else found:
@@ -73,14 +68,10 @@ def listing(
 @click.pass_obj
 def show(settings: Settings, rejection_id: int) -> None:
     """One row as sent and as mapped, as JSON; that it was opened is an entry of the log. 一行的原文与映射结果。"""
-    store = open_home(settings)
-    try:
-        with store.write() as conn:
-            rejection = rows_aside.open_rejection(conn, store, rejection_id)
-            facts = {"rejection": rejection_id, "delivery_id": rejection.row.delivery_id, "opened": True}
-            append(conn, Action.QUARANTINE_READ, f"cli:{getpass.getuser()}", facts, utc_now())
-    finally:
-        store.close()
+    with open_home(settings) as store, store.write() as conn:
+        rejection = rows_aside.open_rejection(conn, store, rejection_id)
+        facts = {"rejection": rejection_id, "delivery_id": rejection.row.delivery_id, "opened": True}
+        append(conn, Action.QUARANTINE_READ, operator(), facts, utc_now())
     row = rejection.row
     print_json(
         {
@@ -104,12 +95,9 @@ def show(settings: Settings, rejection_id: int) -> None:
 def correct(settings: Settings, rejection_id: int, values: tuple[str, ...], actor: str, as_json: bool) -> None:
     """Land a row with corrected values. 更正后入库，例如 uscc=91330100799655058B。"""
     pairs = dict(value.partition("=")[::2] for value in values)
-    store = open_home(settings)
-    try:
+    with open_home(settings) as store:
         corrected = {name: text or None for name, text in pairs.items()}
         print_receipts([replay.correct(store, rejection_id, corrected, actor, utc_now())], as_json)
-    finally:
-        store.close()
 
 
 @quarantine.command("dismiss")
@@ -119,9 +107,6 @@ def correct(settings: Settings, rejection_id: int, values: tuple[str, ...], acto
 @click.pass_obj
 def dismiss(settings: Settings, rejection_id: int, reason: str, actor: str) -> None:
     """Close a row without landing it. 不入库并注明理由。"""
-    store = open_home(settings)
-    try:
+    with open_home(settings) as store:
         rows_aside.dismiss(store, rejection_id, reason, actor, utc_now())
-    finally:
-        store.close()
     click.echo(f"已驳回 {rejection_id} / dismissed")

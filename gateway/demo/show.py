@@ -136,11 +136,8 @@ class Show:
         """The verdict on the log, and the checkpoint that anybody can check it by."""
         mark = "[green]✓ 审计日志可验证 the audit log verifies[/]" if report.ok else f"[red]✗ {report.first_bad}[/]"
         self._console.print(f"{mark}: {report.entries} 条 entries, {report.checked_versions} 个版本 versions")
-        store = open_home(settings)
-        try:
+        with open_home(settings) as store:
             checkpoint = current_checkpoint(store)
-        finally:
-            store.close()
         if checkpoint is not None:
             root = checkpoint.root.hex()
             self._console.print(f"  检查点 checkpoint: {checkpoint.size} · {root}", highlight=False)

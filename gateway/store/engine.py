@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine
 
@@ -14,7 +15,7 @@ from gateway.store import dialect
 
 @dataclass(frozen=True)
 class Store:
-    """An open database with the settings it belongs to.
+    """An open database with the settings it belongs to; as a context manager it is closed at the end of the block.
 
     Attributes:
         engine: pooled SQLAlchemy engine; safe to share between threads, not between processes.
@@ -41,6 +42,12 @@ class Store:
             conn = conn.execution_options(xinqiao_write=True)
             with conn.begin():
                 yield conn
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close every pooled connection."""
