@@ -11,6 +11,7 @@ from schemas.fields.codes import code_table
 from schemas.fields.numbers import plain_decimal
 
 _CAPITAL = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?(?:E[+-]?[0-9]{1,2})?)(.*)", re.S)
+_UNCLEAR = re.compile(r"[0-9][0-9,.]{0,14}[^0-9,.]{1,12}")
 _DECORATION = re.compile(r"[()\s]")
 _OTHER_SPELLINGS = {"香港元": "港元"}
 _SCALES = {"亿": Decimal(10_000), "万": Decimal(1)}
@@ -34,6 +35,15 @@ def read_capital(text: str) -> tuple[str, str] | None:
     if currency is None:
         return None
     return plain_decimal(amount * scale if scale else amount / _YUAN_PER_WAN), currency
+
+
+def is_unclear(text: str) -> bool:
+    """Whether this is capital, digits with something behind them, that does not say amount and unit.
+
+    >>> [is_unclear(text) for text in ("300()", "3,0000000(万)", "1,000(万元)", "李雨桐", "-", "6")]
+    [True, True, False, False, False, False]
+    """
+    return bool(_UNCLEAR.fullmatch(unicodedata.normalize("NFKC", text).strip())) and read_capital(text) is None
 
 
 @cache

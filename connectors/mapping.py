@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -14,7 +14,7 @@ from connectors.headings import Fit, fits, heading_key, known, pick
 from connectors.lookups import look_up
 from connectors.registry import adapter
 from connectors.spec import Column, Form, SourceSpec
-from connectors.transforms import TRANSFORMS, Transform
+from connectors.transforms import TRANSFORMS, UNCLEAR, Transform
 from schemas.faults import Fault
 from schemas.judgement import FAULT_COLUMNS, OPERATION, ROW
 
@@ -129,6 +129,8 @@ def _fill(rows: pl.DataFrame, column: Column, chosen: list[str], spec: SourceSpe
     if column.via:
         transform = _transform(column.via.name, spec)
         values = transform([rows[heading] for heading in chosen], column.via.options)
+        if column.via.name in UNCLEAR:
+            values = _without_unclear(values, rows[chosen[0]], UNCLEAR[column.via.name], piece)
     values = values.alias(column.field)
     if not column.lookup:
         return values
@@ -145,6 +147,28 @@ def _transform(name: str, spec: SourceSpec) -> Transform:
     module = adapter(spec)
     own: Mapping[str, Transform] = getattr(module, "TRANSFORMS", {})
     return own[name] if name in own else TRANSFORMS[name]
+
+
+def _without_unclear(values: pl.Series, sent: pl.Series, unclear: Callable[[str], bool], piece: _Piece) -> pl.Series:
+    """The values without those that were sent too unclear to be one; a finding tells of them, their rows go on."""
+    words = [word for word in sent.drop_nulls().unique(maintain_order=True) if unclear(word)]
+    if not words:
+        return values
+    hit = sent.is_in(words).fill_null(value=False)
+    listed = [word for word in words if not _PERSONAL_VALUE.search(word)][:5]
+    shown = "、".join(listed)
+    piece.findings.append(
+        Finding(
+            "value.unclear",
+            sent.name,
+            int(hit.sum()),
+            listed[0][:80] if listed else None,
+            f"“{sent.name}”有数额或单位不明的值，未采用，所在行照常处理：{shown}；请补全后重报",
+            f"{sent.name!r} has values whose amount or unit is unclear; they were left out and their rows went on: "
+            f"{shown}; complete them and send them again",
+        )
+    )
+    return values.to_frame("value").select(pl.when(~hit).then("value")).to_series()
 
 
 def _unknown_words(column: Column, heading: str, unknown: dict[str, int]) -> Finding:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import polars as pl
 
-from connectors.capital import read_capital
+from connectors.capital import is_unclear, read_capital
 from schemas.fields.numbers import plain_decimal
 
 Transform: TypeAlias = Callable[[Sequence[pl.Series], Mapping[str, str]], pl.Series]
@@ -159,3 +159,6 @@ TRANSFORMS: dict[str, Transform] = {
     "after": after,
 }
 """Name in ``via:`` -> transform. ``multi_code`` joins here; its words are looked up one by one in ``lookups``."""
+
+UNCLEAR: dict[str, Callable[[str], bool]] = {"capital_amount_wan": is_unclear}
+"""Name in ``via:`` -> which values as sent say too little to be one: left out with a finding, their rows go on."""

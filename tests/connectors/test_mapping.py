@@ -7,6 +7,7 @@ import pytest
 from connectors.delivery import Finding
 from connectors.errors import SourceChanged
 from connectors.mapping import map_sheet
+from connectors.registry import source
 from tests.connectors.support import COMPLAINTS, make_spec, mapped, read
 
 SPEC = make_spec()
@@ -210,3 +211,18 @@ def test_an_adapter_may_prepare_the_sheet_and_bring_its_own_transforms() -> None
     found = map_sheet(read(spec, csv(HEAD, "1,投诉,甲,2024", "2,投诉,乙,2024")), spec)
 
     assert found.frame["subject_name"].to_list() == ["甲!"]
+
+
+def test_an_amount_without_a_unit_is_left_out_with_a_finding_and_another_text_is_left_to_the_field() -> None:
+    head = "企业名称,统一社会信用代码,注册日期,注册资金,所在省份,地区"
+    capital = ["300()", '"1,000(万元)"', "300()", "", "李雨桐", "20()"]
+    lines = [f"甲{n},91330110WQ82000126,2015-11-04,{text},浙江,杭州" for n, text in enumerate(capital)]
+
+    found = mapped(source("market_supervision/company_list"), csv(head, *lines))
+
+    assert found.frame["registered_capital_wan"].to_list() == [None, "1000", None, None, "李雨桐", None]
+    assert found.frame["registered_capital_currency_code"].to_list() == [None, "CNY", None, None, None, None]
+    assert [(one.rule, one.column, one.count, one.example) for one in found.findings] == [
+        ("value.unclear", "注册资金", 3, "300()")
+    ]
+    assert "300()、20()" in found.findings[0].zh

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 import pytest
 
-from connectors.capital import read_capital
+from connectors.capital import is_unclear, read_capital
 from connectors.transforms import TRANSFORMS
 
 
@@ -66,6 +66,20 @@ def test_capital_that_does_not_say_amount_and_unit_is_left_to_the_field(text: st
     assert read_capital(text) is None
     assert apply("capital_amount_wan", [text, None, "2万元"]) == [text, None, "2"]
     assert apply("capital_currency", [text, None, "2万元"]) == [None, None, "CNY"]
+
+
+@pytest.mark.parametrize(
+    "text", ["300()", "1,000()", "3,0000000(万)", "1,00(万元)", "10(元/万元)", "3,000(万美)", "５（）"]
+)
+def test_an_amount_whose_unit_is_missing_or_in_doubt_is_unclear(text: str) -> None:
+    assert is_unclear(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["6", "-", "李雨桐", "万元", "-3万元", "13812345678", "2015-11-04", *(text for text, *_ in CAPITAL)]
+)
+def test_what_is_readable_or_no_amount_at_all_is_not_unclear(text: str) -> None:
+    assert not is_unclear(text)
 
 
 def test_of_two_parties_the_one_that_made_it_is_the_producer() -> None:
