@@ -1,8 +1,8 @@
-"""Revocation: lists are built, read and asked here. The answer is always one of three: good, revoked, unknown."""
+"""Revocation: lists are built and read here. Whoever is asked gives one of three answers: good, revoked, unknown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -127,33 +127,6 @@ def parse_crl(content: bytes, issuer: x509.Certificate) -> x509.CertificateRevoc
             f"吊销列表含未知的关键扩展 {critical}。", f"the revocation list has unknown critical extensions {critical}"
         )
     return crl
-
-
-@dataclass(frozen=True)
-class CrlSource:
-    """Answers from a revocation list; for authorities that are trusted by file.
-
-    Attributes:
-        crl: as ``parse_crl`` gave it.
-        issuer: whose list it is.
-        holder: the status of a certificate's holder, which no list knows.
-    """
-
-    crl: x509.CertificateRevocationList
-    issuer: x509.Certificate
-    holder: Callable[[x509.Certificate], str]
-
-    def standing(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Standing:
-        """Good when a current list of the same issuer does not name it; unknown when there is no such list."""
-        if issuer != self.issuer:
-            return Standing(Status.UNKNOWN, f"no list of {issuer.subject.rfc4514_string()}")
-        begins, ends = self.crl.last_update_utc, self.crl.next_update_utc
-        if ends is None or not begins <= now <= ends:
-            return Standing(Status.UNKNOWN, f"the list was for {begins:%Y-%m-%d %H:%M} to {ends or '?'}")
-        revoked = self.crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
-        if revoked is None:
-            return Standing(Status.GOOD, holder=self.holder(certificate))
-        return Standing(Status.REVOKED, reason_of(revoked), revoked.revocation_date_utc)
 
 
 def reason_of(revoked: x509.RevokedCertificate) -> str:

@@ -10,9 +10,9 @@ import marshmallow as ma
 
 from schemas.faults import Fault
 from schemas.fields.base import SharedField
-from schemas.rules import Rule, any_of, not_before, same_organisation
+from schemas.rules import Rule, not_before, same_organisation
 
-__all__ = ["RecordSchema", "Rule", "Subject", "any_of", "not_before", "same_organisation"]
+__all__ = ["RecordSchema", "Rule", "Subject", "not_before", "same_organisation"]
 
 
 @dataclass(frozen=True)

@@ -63,18 +63,6 @@ def not_before(later: str, earlier: str, zh: str, en: str) -> Rule:
     )
 
 
-def any_of(fields: tuple[str, ...], zh: str, en: str) -> Rule:
-    """At least one of the fields holds something."""
-    return Rule(
-        f"rule.any_of_{'_'.join(fields)}",
-        f"{zh}至少填写一项；请补全后重新报送。",
-        f"At least one of {en} must be given; fill one in and send the row again.",
-        fields,
-        lambda row: any(row[name] is not None for name in fields),
-        lambda: pl.any_horizontal(pl.col(name).is_not_null() for name in fields),
-    )
-
-
 def same_organisation(uscc: str, organisation_code: str) -> Rule:
     """Characters 9 to 17 of the unified code are the organisation code (GB 32100-2015, 4.1); only a warning."""
 

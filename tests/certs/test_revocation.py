@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 from certs import ocsp
 from certs.authority import Authority, Files, Issued, create
 from certs.errors import CrlUnusable
-from certs.revocation import REASONS, CrlEntry, CrlSource, Standing, Status, build_crl, parse_crl, reason_of
+from certs.revocation import REASONS, CrlEntry, Standing, Status, build_crl, parse_crl, reason_of
 from tests.certs.support import NOW, openssl, trace_certificate, write_pem
 
 WEEK = timedelta(days=7)
@@ -28,10 +28,6 @@ def crl_of(authority: Authority, *entries: CrlEntry, number: int = 1) -> x509.Ce
 
 def entry(issued: Issued, reason: str = "key_compromise") -> CrlEntry:
     return CrlEntry(issued.certificate.serial_number, NOW, reason)
-
-
-def active(certificate: x509.Certificate) -> str:
-    return "active"
 
 
 def test_openssl_reads_number_and_reasons_of_a_list(authority: Authority, tmp_path: Path) -> None:
@@ -72,33 +68,6 @@ def test_every_reason_survives_the_list(authority: Authority, reason: str) -> No
 
     (revoked,) = read
     assert (revoked.serial_number, reason_of(revoked)) == (issued.certificate.serial_number, reason)
-
-
-def test_a_list_gives_three_answers(authority: Authority, tmp_path: Path) -> None:
-    good, bad = trace_certificate(authority).certificate, trace_certificate(authority)
-    source = CrlSource(crl_of(authority, entry(bad)), authority.certificate, active)
-    other = create(tmp_path, NOW)
-
-    assert source.standing(good, authority.certificate, NOW) == Standing(Status.GOOD, holder="active")
-    assert source.standing(bad.certificate, authority.certificate, NOW) == Standing(
-        Status.REVOKED, "key_compromise", NOW
-    )
-    assert source.standing(good, other.certificate, NOW).status is Status.UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("at", "status"),
-    [
-        (NOW, Status.GOOD),
-        (NOW + WEEK, Status.GOOD),
-        (NOW + WEEK + timedelta(seconds=1), Status.UNKNOWN),
-        (NOW - timedelta(seconds=1), Status.UNKNOWN),
-    ],
-)
-def test_a_list_that_is_out_of_date_answers_nothing(authority: Authority, at: datetime, status: Status) -> None:
-    source = CrlSource(crl_of(authority), authority.certificate, active)
-
-    assert source.standing(trace_certificate(authority).certificate, authority.certificate, at).status is status
 
 
 def test_a_list_of_an_authority_with_the_same_name_is_refused(authority: Authority, tmp_path: Path) -> None:
