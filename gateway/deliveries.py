@@ -15,14 +15,21 @@ from sqlalchemy import Connection, Row, insert, select, update
 from connectors.delivery import Delivery, Part
 from connectors.errors import Refused
 from connectors.spec import SourceSpec
+from connectors.vault import Vault
 from gateway.audit import Action, append
 from gateway.clock import instant, parse_instant
+from gateway.store import Store
 from gateway.store.tables import deliveries
 
 DELIVERY, REPLAY, LINK = "delivery", "replay", "link"
 
 # Deliveries of one run are received at the same instant; what came first must be landed first.
 _ORDER = itertools.count()
+
+
+def vault_of(store: Store) -> Vault:
+    """Where received bytes of this installation are kept."""
+    return Vault(store.settings.home, store.settings.max_unpacked_bytes)
 
 
 def register(

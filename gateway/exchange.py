@@ -11,18 +11,12 @@ from sqlalchemy import Connection, select
 from connectors.connections import Connections
 from connectors.receive import acknowledge, receive
 from connectors.spec import SourceSpec
-from connectors.vault import Vault
 from gateway import deliveries, pipeline
 from gateway.audit import Action, append
 from gateway.audit.log import seal
 from gateway.audit.tables import entries, read_body
 from gateway.clock import instant
 from gateway.store import Store
-
-
-def vault_of(store: Store) -> Vault:
-    """Where received bytes of this installation are kept."""
-    return Vault(store.settings.home, store.settings.max_unpacked_bytes)
 
 
 def receive_source(store: Store, spec: SourceSpec, now: datetime) -> list[str]:
@@ -39,7 +33,7 @@ def receive_source(store: Store, spec: SourceSpec, now: datetime) -> list[str]:
     with store.read() as conn:
         cursor = deliveries.last_cursor(conn, spec.source)
         waiting = list(deliveries.unfinished(conn, spec.source))
-    arriving = receive(spec, connections, vault_of(store), cursor, now)
+    arriving = receive(spec, connections, deliveries.vault_of(store), cursor, now)
     return [*waiting, *(pipeline.receive(store, delivery, spec) for delivery in arriving)]
 
 

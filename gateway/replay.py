@@ -14,7 +14,6 @@ from connectors.delivery import LINE, PART, Delivery, Mapped, Sheet
 from connectors.errors import Refused
 from connectors.mapping import map_sheet
 from connectors.registry import source
-from connectors.vault import Vault
 from gateway import deliveries, pipeline, quarantine
 from gateway.judge import RECORD_KEY, judge
 from gateway.quarantine import CORRECTED, OPEN, REPLAYED
@@ -57,8 +56,9 @@ def correct(
             fields=unknown,
         )
     corrected = {**rejection.mapped, **fields}
-    vault = Vault(store.settings.home, store.settings.max_unpacked_bytes)
-    part = vault.keep(f"rejection-{rejection_id}.json", "application/json", [canonical_json(corrected)])
+    part = deliveries.vault_of(store).keep(
+        f"rejection-{rejection_id}.json", "application/json", [canonical_json(corrected)]
+    )
     delivery = Delivery(original.source, (part,), f"correction:{actor}", now, is_partial=True)
     mapped = _one_row(delivery, rejection, corrected)
     spec = source(original.source)

@@ -12,13 +12,13 @@ from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
 from certs.trust import TrustFile
-from connectors.vault import Vault
 from gateway import __version__
 from gateway.api import callers, certificates, deliveries, metrics, problems, public, reads, sharing
 from gateway.api.peer import peer_chain as tls_peer_chain
 from gateway.api.shapes import Problem
 from gateway.certificates_publish import pki_files
 from gateway.clock import utc_now
+from gateway.deliveries import vault_of
 from gateway.home import open_home
 from gateway.logs import configure_logs
 from gateway.sealing import load_sealer
@@ -63,7 +63,7 @@ def create_app(
         callers.Services(
             store=store,
             sealer=load_sealer(settings.home),
-            vault=Vault(settings.home, settings.max_unpacked_bytes),
+            vault=vault_of(store),
             trust=TrustFile(pki_files(settings).trust),
             clock=clock,
             peer_chain=peer_chain,

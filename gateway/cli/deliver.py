@@ -14,6 +14,7 @@ from gateway import exchange, pipeline
 from gateway import replay as replaying
 from gateway.cli.output import json_option, print_json, print_rows, shown
 from gateway.clock import utc_now
+from gateway.deliveries import vault_of
 from gateway.home import open_home
 from gateway.settings import Settings
 from gateway.store.reading import delivery_listing
@@ -42,7 +43,7 @@ def deliver(settings: Settings, source: str, file: Path, as_json: bool) -> None:
     spec = find_source(source)
     with open_home(settings) as store:
         with file.open("rb") as stream:
-            delivery = from_upload(spec, file.name, stream, exchange.vault_of(store), "cli", utc_now())
+            delivery = from_upload(spec, file.name, stream, vault_of(store), "cli", utc_now())
         delivery_id = pipeline.receive(store, delivery, spec)
         print_receipts([pipeline.deliver(store, delivery_id, spec, utc_now())], as_json)
 

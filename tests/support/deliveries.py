@@ -12,8 +12,8 @@ from typing import Any
 from connectors.delivery import Delivery
 from connectors.registry import source
 from connectors.transports.files import from_upload
-from connectors.vault import Vault
 from gateway import pipeline
+from gateway.deliveries import vault_of
 from gateway.store import Store
 from tests.support.companies import DAIRY, MILL, Company
 
@@ -28,20 +28,15 @@ HEALTH = "health/licences"
 Row = Mapping[str, Any]
 
 
-def vault(store: Store) -> Vault:
-    """Where the installation of a test keeps bytes."""
-    return Vault(store.settings.home, store.settings.max_unpacked_bytes)
-
-
 def upload(store: Store, name: str, data: bytes, now: datetime, file: str = "名单.csv") -> str:
     """One file handed over to a source; returns the delivery's id. Nothing is landed."""
     spec = source(name)
-    return pipeline.receive(store, from_upload(spec, file, io.BytesIO(data), vault(store), "test", now), spec)
+    return pipeline.receive(store, from_upload(spec, file, io.BytesIO(data), vault_of(store), "test", now), spec)
 
 
 def pages(store: Store, name: str, *contents: bytes, now: datetime, cursor: str | None = None) -> str:
     """Pages of one answer as a pull keeps them; returns the delivery's id. Nothing is landed."""
-    parts = tuple(vault(store).keep(f"page-{n}", "text/plain", [page]) for n, page in enumerate(contents, start=1))
+    parts = tuple(vault_of(store).keep(f"page-{n}", "text/plain", [page]) for n, page in enumerate(contents, start=1))
     return pipeline.receive(store, Delivery(name, parts, "test", now, cursor), source(name))
 
 
