@@ -46,3 +46,9 @@ class Problems:
 
 def place(problem: Problem) -> float:
     return float("inf") if problem.entry is None else problem.entry
+
+
+def unreadable(error: Exception) -> tuple[str, str]:
+    """That something cannot be read, and why, in Chinese and English; values that the error quotes are left out."""
+    why = str(error).partition("\n")[0].partition(': "')[0][:120]
+    return f"无法读取：{why}", f"cannot be read: {why}"

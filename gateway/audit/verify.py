@@ -12,6 +12,7 @@ from gateway.audit.keys import load_verifier
 from gateway.audit.notes import Checkpoint, NoteError, Verifier, open_checkpoint
 from gateway.audit.problems import Problem, Problems, Progress, place
 from gateway.audit.verify_log import verify_log
+from gateway.audit.verify_quarantine import verify_quarantine
 from gateway.audit.verify_versions import verify_register, verify_versions
 from gateway.settings import Settings
 from gateway.store import Store
@@ -71,6 +72,7 @@ def verify(
         log = verify_log(conn, store, verifier, filed, kept, problems, progress)
         versions = verify_versions(conn, store.settings, log.landings, problems, progress)
         verify_register(conn, log.landings, problems)
+        verify_quarantine(conn, log.landings, problems)
     ordered = sorted(problems.found, key=place)
     return VerifyReport(
         ok=not ordered,

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.audit.actions import Action
 from gateway.audit.merkle import leaf_hashes
-from gateway.audit.problems import Problems
+from gateway.audit.problems import Problems, unreadable
 from gateway.audit.tables import covered_range, entries, ranges, read_body, span_of, subjects
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ def _single(
     try:
         return _frame(conn.execute(select(*columns).where(entries.c.id == entry_id)).all())
     except UNREADABLE as error:
-        problems.add(idx, _name(idx, entry_id), f"无法读取：{error}", f"cannot be read: {error}")
+        problems.add(idx, _name(idx, entry_id), *unreadable(error))
         return _frame([])
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Boolean, Column, ColumnElement, Connection, Date, Integer
 
 from gateway.audit import merkle
 from gateway.audit.leaves import accepted_leaves
-from gateway.audit.problems import Problems, Progress
+from gateway.audit.problems import Problems, Progress, unreadable
 from gateway.audit.proofs import accepted_count
 from gateway.audit.roots import VERSION_COLUMNS, root, version_leaf_hashes
 from gateway.audit.tables import covered_range
@@ -140,7 +140,7 @@ class _Verification:
         try:
             return self._frame(self._conn.execute(select(*columns).where(self._versions.c.seq == seq)).all())
         except UNREADABLE as error:
-            self._tell_version(seq, f"无法读取：{error}", f"cannot be read: {error}")
+            self._tell_version(seq, *unreadable(error))
             return self._frame([])
 
     def _columns(self) -> list[ColumnElement[Any]]:

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from threading import Thread
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, insert, select, update
 
 from gateway.clock import instant
 from gateway.store import Store
 from gateway.store.reading import feed_page, history, last_position, records
-from gateway.store.tables import deliveries, versions_table
+from gateway.store.tables import deliveries, rejections, versions_table
 from tests.support.companies import DAIRY, MILL
 from tests.support.deliveries import (
     COMPANY_LIST,
@@ -135,6 +135,27 @@ def test_altered_personal_fields_are_named(sqlite_store: Store, now: datetime, h
     report = verified(sqlite_store)
 
     assert (report.ok, "complaint seq 1: " in str(report.first_bad)) == (False, True)
+
+
+@pytest.mark.parametrize("slipped_in", [False, True])
+def test_a_quarantined_row_that_is_gone_or_was_slipped_in_is_named(
+    store: Store, now: datetime, slipped_in: bool
+) -> None:
+    receipt = land(store, COMPANY_LIST, company_list((DAIRY.name, DAIRY.uscc), (MILL.name, "无")), now=now)
+    with store.write() as conn:
+        kept = conn.execute(select(rejections)).one()
+        if slipped_in:
+            conn.execute(insert(rejections).values({**kept._mapping, "id": kept.id + 1}))
+        else:
+            conn.execute(delete(rejections))
+
+    report = verified(store)
+
+    count = 2 if slipped_in else 0
+    assert report.first_bad == (
+        f"entry {receipt['audit']['index']}: delivery {receipt['delivery_id']}: "
+        f"1 rows were refused, {count} lie in quarantine"
+    )
 
 
 def test_an_altered_receipt_in_the_register_is_named(sqlite_store: Store, now: datetime) -> None:
