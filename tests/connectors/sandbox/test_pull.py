@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
 
-from connectors.connections import Connections
-from connectors.decode import decode
 from connectors.delivery import Delivery
-from connectors.errors import Refused, SourceChanged, Unavailable
-from connectors.mapping import map_sheet
-from connectors.receive import receive
+from connectors.errors import Refused, Unavailable
 from connectors.registry import source, sources
 from connectors.sandbox.serve import Sandbox, start
 from connectors.transports import soap
-from connectors.vault import Vault
 from schemas.columnar import contract
 from schemas.judgement import Judgement
+from tests.connectors.sandbox.pulling import mapped, pull
 
-NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 SOURCES = {
     "market_supervision/registration": 60,
     "customs/registrations": 6,
@@ -32,16 +25,9 @@ SOURCES = {
 """Source -> fewest rows a world of 60 entities has for it."""
 
 
-def pull(sandbox: Sandbox, name: str, cursor: str | None = None) -> list[Delivery]:
-    (sandbox.home / "connections.yml").write_text(yaml.safe_dump(sandbox.connections()), "utf-8")
-    vault = Vault(sandbox.home)
-    return list(receive(source(name), Connections.load(sandbox.home), vault, cursor, NOW))
-
-
 def judge(delivery: Delivery) -> tuple[pl.DataFrame, Judgement]:
-    spec = source(delivery.source)
-    mapped = map_sheet(decode(delivery, spec), spec)
-    return mapped.frame, contract(spec.record_type).judge(mapped.frame)
+    found = mapped(delivery)
+    return found.frame, contract(source(delivery.source).record_type).judge(found.frame)
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -92,28 +78,6 @@ def test_a_licence_taken_back_arrives_as_a_withdrawal(own_sandbox: Sandbox) -> N
     assert judgement.accepted.filter(pl.col("_op") == "withdraw").height >= 1
 
 
-@pytest.mark.parametrize(
-    ("name", "how", "error"),
-    [
-        ("market_supervision/registration", "truncated", Unavailable),
-        ("market_supervision/registration", "error_500", Unavailable),
-        ("market_supervision/registration", "expired_certificate", Refused),
-        ("customs/registrations", "error_500", Unavailable),
-        ("health/licences", "error_500", Unavailable),
-        ("health/licences", "truncated", Unavailable),
-    ],
-)
-def test_misbehaviour_is_named_by_what_happens_next(
-    own_sandbox: Sandbox, name: str, how: str, error: type[Exception]
-) -> None:
-    endpoint = source(name).endpoint
-    assert endpoint is not None
-    own_sandbox.misbehave(endpoint, how)
-
-    with pytest.raises(error):
-        pull(own_sandbox, name)
-
-
 @pytest.mark.parametrize("limit", [1_000, 20_000], ids=["contract", "answer"])
 def test_a_soap_answer_over_the_limit_is_broken_off(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, limit: int
@@ -122,19 +86,6 @@ def test_a_soap_answer_over_the_limit_is_broken_off(
 
     with pytest.raises(Refused, match=f"larger than {limit} bytes"):
         pull(sandbox, "market_supervision/registration")
-
-
-@pytest.mark.parametrize("name", ["market_supervision/registration", "customs/registrations", "health/licences"])
-def test_a_renamed_column_stops_the_delivery_and_its_bytes_are_kept(own_sandbox: Sandbox, name: str) -> None:
-    endpoint = source(name).endpoint
-    assert endpoint is not None
-    own_sandbox.misbehave(endpoint, "renamed_column")
-
-    (delivery,) = pull(own_sandbox, name)
-
-    with pytest.raises(SourceChanged):
-        judge(delivery)
-    assert all(part.path.exists() for part in delivery.parts)
 
 
 def test_a_page_that_comes_twice_is_not_taken_for_two_pages(tmp_path: Path) -> None:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from time import sleep
 
 import polars as pl
 import pytest
-import yaml
 
-from connectors.connections import Connections
-from connectors.decode import decode
-from connectors.delivery import Delivery, Mapped
-from connectors.errors import Refused, SourceChanged, Unavailable, Undecodable
-from connectors.mapping import map_sheet
-from connectors.receive import receive
+from connectors.delivery import Mapped
+from connectors.errors import SourceChanged, Unavailable, Undecodable
 from connectors.registry import source
 from connectors.sandbox.serve import Sandbox, start
-from connectors.vault import Vault
 from schemas.columnar import contract
+from tests.connectors.sandbox.pulling import mapped, pull
 
-NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 REST = (
     "market_supervision/abnormal_listings",
     "market_supervision/complaints",
@@ -42,16 +35,6 @@ FILES = (
 )
 SETTLED_S = 1.1
 """Longer than ``settle_seconds`` of the one folder whose files bring no mark."""
-
-
-def pull(sandbox: Sandbox, name: str, cursor: str | None = None) -> list[Delivery]:
-    (sandbox.home / "connections.yml").write_text(yaml.safe_dump(sandbox.connections()), "utf-8")
-    return list(receive(source(name), Connections.load(sandbox.home), Vault(sandbox.home), cursor, NOW))
-
-
-def mapped(delivery: Delivery) -> Mapped:
-    spec = source(delivery.source)
-    return map_sheet(decode(delivery, spec), spec)
 
 
 def accepted(found: Mapped, name: str) -> pl.DataFrame:
@@ -146,41 +129,6 @@ def test_the_next_pull_asks_only_from_where_the_last_one_ended(own_sandbox: Sand
     assert second.cursor is not None
     assert first.cursor is not None
     assert second.cursor > first.cursor
-
-
-@pytest.mark.parametrize(
-    ("name", "how", "error"),
-    [
-        ("market_supervision/complaints", "truncated", Unavailable),
-        ("agriculture/trace_events", "error_500", Unavailable),
-        ("health/foodborne_events", "truncated", Unavailable),
-        ("credit_platform/redlist", "expired_certificate", Refused),
-    ],
-)
-def test_misbehaviour_is_named_by_what_happens_next(
-    own_sandbox: Sandbox, name: str, how: str, error: type[Exception]
-) -> None:
-    endpoint = source(name).endpoint
-    assert endpoint is not None
-    own_sandbox.misbehave(endpoint, how)
-
-    with pytest.raises(error):
-        pull(own_sandbox, name)
-
-
-@pytest.mark.parametrize(
-    "name", ["market_supervision/complaints", "credit_platform/blacklist", "agriculture/trace_events"]
-)
-def test_a_renamed_column_stops_the_delivery_and_its_bytes_are_kept(own_sandbox: Sandbox, name: str) -> None:
-    endpoint = source(name).endpoint
-    assert endpoint is not None
-    own_sandbox.misbehave(endpoint, "renamed_column")
-
-    (delivery,) = pull(own_sandbox, name)
-
-    with pytest.raises(SourceChanged):
-        mapped(delivery)
-    assert all(part.path.exists() for part in delivery.parts)
 
 
 def test_a_page_that_comes_twice_is_not_taken_for_two_pages(larger: Sandbox) -> None:
