@@ -12,7 +12,7 @@ from connectors.registry import source as find_source
 from connectors.transports.files import from_upload
 from gateway import exchange, pipeline
 from gateway import replay as replaying
-from gateway.cli.output import json_option, print_json, print_rows, shown
+from gateway.cli.output import json_option, print_json, print_rows, shown, working
 from gateway.clock import utc_now
 from gateway.deliveries import vault_of
 from gateway.home import open_home
@@ -42,10 +42,12 @@ def deliver(settings: Settings, source: str, file: Path, as_json: bool) -> None:
     """Deliver FILE for SOURCE (agency/source) and print the receipt. 报送一个文件并打印回执。"""
     spec = find_source(source)
     with open_home(settings) as store:
-        with file.open("rb") as stream:
+        with file.open("rb") as stream, working("正在接收", "receiving"):
             delivery = from_upload(spec, file.name, stream, vault_of(store), "cli", utc_now())
         delivery_id = pipeline.receive(store, delivery, spec)
-        print_receipts([pipeline.deliver(store, delivery_id, spec, utc_now())], as_json)
+        with working(f"正在校验并入库 {delivery_id}", f"judging and landing {delivery_id}"):
+            receipt = pipeline.deliver(store, delivery_id, spec, utc_now())
+        print_receipts([receipt], as_json)
 
 
 @click.command("run")
@@ -56,8 +58,11 @@ def run(settings: Settings, source: str, as_json: bool) -> None:
     """Pull SOURCE now and land what it has. 立即采集一个数据源并入库。"""
     spec = find_source(source)
     with open_home(settings) as store:
-        ids = exchange.receive_source(store, spec, utc_now())
-        print_receipts(exchange.land_received(store, spec, ids, utc_now), as_json)
+        with working(f"正在采集 {spec.source}", f"pulling {spec.source}"):
+            ids = exchange.receive_source(store, spec, utc_now())
+        with working(f"正在校验并入库 {len(ids)} 次交付", f"judging and landing {len(ids)} deliveries"):
+            receipts = exchange.land_received(store, spec, ids, utc_now)
+        print_receipts(receipts, as_json)
 
 
 @click.command("replay")
@@ -68,7 +73,9 @@ def run(settings: Settings, source: str, as_json: bool) -> None:
 def replay(settings: Settings, delivery_id: str, actor: str, as_json: bool) -> None:
     """Land the kept rows of DELIVERY_ID again, with today's mapping and rules. 按今天的映射和规则重放。"""
     with open_home(settings) as store:
-        print_receipts([replaying.replay(store, delivery_id, actor, utc_now())], as_json)
+        with working("正在重放", "replaying"):
+            receipt = replaying.replay(store, delivery_id, actor, utc_now())
+        print_receipts([receipt], as_json)
 
 
 @click.command("deliveries")

@@ -7,7 +7,7 @@ import click
 from gateway.access.projection import line
 from gateway.audit import Action, append
 from gateway.audit.log import seal
-from gateway.cli.output import print_json_text
+from gateway.cli.output import always_json, print_json_text
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
@@ -24,6 +24,7 @@ _PAGE = 1000
     "--after", default=0, show_default=True, type=click.IntRange(0), help="上次读到的位置 / last position seen"
 )
 @click.option("--limit", type=click.IntRange(1), help="最多行数 / at most this many")
+@always_json
 @click.pass_obj
 def feed(settings: Settings, record_type: str, after: int, limit: int | None) -> None:
     """Versions of RECORD_TYPE, one JSON object a line, on this machine by its operator. 变更流（本机运维）。

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
@@ -20,6 +21,14 @@ _WIDTH_ELSEWHERE = 120
 _OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="每行一个 JSON / one JSON document per line")
+
+always_json = click.option("--json", is_flag=True, expose_value=False, help="总是 JSON / JSON it always is")
+"""For verbs that print JSON with or without being asked, so that asking is no error."""
+
+
+def working(zh: str, en: str) -> AbstractContextManager[object]:
+    """Tell a person at a terminal that long work goes on, until the block ends; nothing anywhere else."""
+    return Console(stderr=True).status(f"{zh} / {en} …")
 
 
 def shown(text: str) -> str:

@@ -9,7 +9,7 @@ from gateway import replay
 from gateway.audit import Action, append
 from gateway.cli.deliver import print_receipts
 from gateway.cli.operator import operator
-from gateway.cli.output import json_option, print_json, print_rows, shown
+from gateway.cli.output import always_json, json_option, print_json, print_rows, shown
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
@@ -65,6 +65,7 @@ def listing(
 
 @quarantine.command("show")
 @click.argument("rejection_id", type=int)
+@always_json
 @click.pass_obj
 def show(settings: Settings, rejection_id: int) -> None:
     """One row as sent and as mapped, as JSON; that it was opened is an entry of the log. 一行的原文与映射结果。"""

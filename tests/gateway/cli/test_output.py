@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from connectors.errors import Refused
 from gateway.cli import root
-from gateway.cli.output import print_json, print_rows
+from gateway.cli.output import print_json, print_rows, working
 
 NAME = "a\x1b[2J\x9b31mb\u202egpj.exe"
 ESCAPED = "a\\x1b[2J\\x9b31mb\\u202egpj.exe"
@@ -42,3 +42,23 @@ def test_an_error_that_quotes_an_agency_is_shown_too(monkeypatch: pytest.MonkeyP
     result = CliRunner().invoke(root.cli, ["deliveries"])
 
     assert (result.exit_code, obeyed(result.output), result.output.count(ESCAPED)) == (1, [], 2)
+
+
+LISTINGS = [
+    *("sources", "deliveries", "feed", "quarantine list", "quarantine show", "grants list", "grants applications"),
+    *("certs list", "audit entries", "audit who-read", "audit who-changed", "audit what-did"),
+]
+
+
+@pytest.mark.parametrize("verb", LISTINGS)
+def test_every_listing_takes_json(verb: str) -> None:
+    result = CliRunner().invoke(root.cli, [*verb.split(), "--help"])
+
+    assert (result.exit_code, "--json" in result.output) == (0, True)
+
+
+def test_what_goes_on_is_told_at_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with working("正在入库", "landing"):
+        pass
+
+    assert capsys.readouterr() == ("", "")
