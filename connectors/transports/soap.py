@@ -99,9 +99,12 @@ class _Nearby(zeep.transports.Transport):
         if address.scheme in ("http", "https"):
             if address[:2] != self._origin:
                 raise _FarAwayError(url)
-            response = self.session.get(url, timeout=self.load_timeout, allow_redirects=False, stream=True)
+            # Read (and so closed) before its status is judged: an answer that is refused unread stays open.
+            response = self._limited(
+                self.session.get(url, timeout=self.load_timeout, allow_redirects=False, stream=True)
+            )
             response.raise_for_status()
-            return bytes(self._limited(response).content)
+            return bytes(response.content)
         file = Path(address.path if address.scheme == "file" else url).resolve()
         if not file.is_relative_to(self._folder):
             raise _FarAwayError(url)
