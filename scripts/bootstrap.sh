@@ -17,6 +17,10 @@ if ! [ -x "$venv/bin/uv" ]; then
     sed -n '/^uv==/,/[^\\]$/p' requirements.lock > "$venv/uv.txt"
     "$venv/bin/python" -m pip install --quiet --no-deps --require-hashes -r "$venv/uv.txt"
 fi
-VIRTUAL_ENV="$venv" "$venv/bin/uv" pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+sync() {
+    VIRTUAL_ENV="$venv" "$venv/bin/uv" pip sync --quiet --require-hashes --compile-bytecode "$@" requirements.lock
+}
+# Government networks often have a certificate authority of their own: then the machine's list is asked.
+sync 2> "$venv/uv.log" || sync --system-certs || { cat "$venv/uv.log" >&2; exit 1; }
 VIRTUAL_ENV="$venv" "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .
 echo "environment ready: $venv"
