@@ -12,6 +12,7 @@ from connectors.registry import source as find_source
 from connectors.transports.files import from_upload
 from gateway import exchange, pipeline
 from gateway import replay as replaying
+from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_json, print_rows, shown, working
 from gateway.clock import utc_now
 from gateway.deliveries import vault_of
@@ -43,7 +44,7 @@ def deliver(settings: Settings, source: str, file: Path, as_json: bool) -> None:
     spec = find_source(source)
     with open_home(settings) as store:
         with file.open("rb") as stream, working("正在接收", "receiving"):
-            delivery = from_upload(spec, file.name, stream, vault_of(store), "cli", utc_now())
+            delivery = from_upload(spec, file.name, stream, vault_of(store), operator(), utc_now())
         delivery_id = pipeline.receive(store, delivery, spec)
         with working(f"正在校验并入库 {delivery_id}", f"judging and landing {delivery_id}"):
             receipt = pipeline.deliver(store, delivery_id, spec, utc_now())
@@ -67,7 +68,7 @@ def run(settings: Settings, source: str, as_json: bool) -> None:
 
 @click.command("replay")
 @click.argument("delivery_id")
-@click.option("--actor", default="cli", show_default=True, help="谁 / who replays, for the audit log")
+@click.option("--actor", default=operator, show_default="cli:USER", help="谁 / who replays, for the audit log")
 @json_option
 @click.pass_obj
 def replay(settings: Settings, delivery_id: str, actor: str, as_json: bool) -> None:

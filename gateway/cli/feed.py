@@ -7,6 +7,7 @@ import click
 from gateway.access.projection import line
 from gateway.audit import Action, append
 from gateway.audit.log import seal
+from gateway.cli.operator import operator
 from gateway.cli.output import always_json, print_json_text
 from gateway.clock import utc_now
 from gateway.home import open_home
@@ -49,5 +50,5 @@ def _read(store: Store, record_type: str, after: int, limit: int) -> list[Versio
         page = feed_page(conn, record_type, after, limit)
         span = {"first_seq": page[0].seq, "last_seq": page[-1].seq} if page else {}
         facts = {"record_type": record_type, "purpose": "运维", "after": after, "records": len(page), **span}
-        append(conn, Action.FEED_READ, "cli", facts, utc_now())
+        append(conn, Action.FEED_READ, operator(), facts, utc_now())
     return page

@@ -90,7 +90,7 @@ def show(settings: Settings, rejection_id: int) -> None:
 @quarantine.command("correct")
 @click.argument("rejection_id", type=int)
 @click.argument("values", nargs=-1, required=True, metavar="FIELD=TEXT...")
-@click.option("--actor", default="cli", show_default=True, help="谁 / who corrects, for the audit log")
+@click.option("--actor", default=operator, show_default="cli:USER", help="谁 / who corrects, for the audit log")
 @json_option
 @click.pass_obj
 def correct(settings: Settings, rejection_id: int, values: tuple[str, ...], actor: str, as_json: bool) -> None:
@@ -104,7 +104,7 @@ def correct(settings: Settings, rejection_id: int, values: tuple[str, ...], acto
 @quarantine.command("dismiss")
 @click.argument("rejection_id", type=int)
 @click.option("--reason", required=True, help="理由 / why it is not landed, for the audit log")
-@click.option("--actor", default="cli", show_default=True, help="谁 / who dismisses, for the audit log")
+@click.option("--actor", default=operator, show_default="cli:USER", help="谁 / who dismisses, for the audit log")
 @click.pass_obj
 def dismiss(settings: Settings, rejection_id: int, reason: str, actor: str) -> None:
     """Close a row without landing it. 不入库并注明理由。"""
