@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from connectors.delivery import LINE, PART
 from connectors.errors import Refused
@@ -21,7 +21,7 @@ from gateway.audit import append
 from gateway.clock import instant
 from gateway.sealing import Sealer, load_sealer
 from gateway.steps import Judged
-from gateway.store import Store
+from gateway.store import Store, dialect
 from gateway.store.tables import rejections
 from schemas.columnar import contract
 from schemas.judgement import ROW
@@ -47,36 +47,37 @@ class Rejection:
     mapped: dict[str, str | None]
 
 
-def prepare(store: Store, judged: Judged, spec: SourceSpec, delivery_id: str) -> list[dict[str, Any]]:
-    """Every faulted row of a delivery as it will lie in quarantine; nothing is written yet."""
-    if judged.faults.is_empty():
-        return []
+def prepare(store: Store, judged: Judged, spec: SourceSpec, delivery_id: str) -> pl.DataFrame:
+    """Every faulted row of a delivery as it will lie in quarantine; nothing is written yet.
+
+    Returns:
+        columns of the table ``rejections``; ``faults`` as JSON text.
+    """
     sealer = load_sealer(store.settings.home)
     faults = _faults_by_row(judged, set(contract(spec.record_type).personal))
     wanted = pl.DataFrame({ROW: sorted(faults)}, schema={ROW: pl.UInt32})
     sent = wanted.join(judged.mapped.sheet.frame, on=ROW, how="left", maintain_order="left")
     mapped = wanted.join(judged.mapped.frame, on=ROW, how="left", maintain_order="left").drop(ROW)
-    return [
-        {
-            "delivery_id": delivery_id,
-            "source": spec.source,
-            "record_type": spec.record_type,
-            "row": as_sent[ROW],
-            "part": as_sent[PART],
-            "line": as_sent[LINE],
-            "form": judged.mapped.form,
-            "sealed": _seal(sealer, delivery_id, as_sent, as_mapped),
-            "faults": faults[as_sent[ROW]],
-            "status": OPEN,
-        }
-        for as_sent, as_mapped in zip(sent.iter_rows(named=True), mapped.iter_rows(named=True), strict=True)
-    ]
+    rows = zip(sent.iter_rows(named=True), mapped.iter_rows(named=True), strict=True)
+    sealed = [_seal(sealer, delivery_id, as_sent, as_mapped) for as_sent, as_mapped in rows]
+    told = [json.dumps(faults[row], ensure_ascii=False) for row in wanted[ROW]]
+    return sent.select(
+        pl.lit(delivery_id).alias("delivery_id"),
+        pl.lit(spec.source).alias("source"),
+        pl.lit(spec.record_type).alias("record_type"),
+        pl.col(ROW).alias("row"),
+        pl.col(PART).alias("part"),
+        pl.col(LINE).alias("line"),
+        pl.lit(judged.mapped.form).alias("form"),
+        pl.Series("sealed", sealed, dtype=pl.Binary),
+        pl.Series("faults", told, dtype=pl.String),
+        pl.lit(OPEN).alias("status"),
+    )
 
 
-def keep(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+def keep(conn: Connection, rows: pl.DataFrame) -> None:
     """Put prepared rows into quarantine, in the transaction of their delivery's landing."""
-    if rows:
-        conn.execute(insert(rejections), rows)
+    dialect.bulk_load(conn, rejections, rows)
 
 
 def _faults_by_row(judged: Judged, personal: set[str]) -> dict[int, list[dict[str, Any]]]:

@@ -33,7 +33,7 @@ from gateway.store.types import Document
 BUSY_TIMEOUT_S = 60
 """How long a SQLite writer waits for another before it gives up, in seconds."""
 
-_PIECE = 20_000
+_PIECE = 5_000
 """Rows written out at a time for COPY."""
 
 

@@ -166,7 +166,8 @@ def plan(
             source said before and is not among them is withdrawn. None for changes.
     """
     versions = versions_table(position.record_type)
-    fates = _fates(conn, versions, staged, source)
+    # In an empty feed nothing stands that could be compared with: a first load need not ask.
+    fates = _fates(conn, versions, staged, source) if position.last_seq else _all_new(staged)
     if seen is not None:
         fates = pl.concat([fates, _unseen(conn, versions, source, seen)])
     fates = fates.with_columns(seq=pl.int_range(1, pl.len() + 1, dtype=pl.Int64) + position.last_seq)
@@ -242,6 +243,12 @@ def _fates(conn: Connection, versions: Table, staged: pl.DataFrame, source: str)
             .order_by(stage.c.ord),
             _FATES,
         )
+
+
+def _all_new(staged: pl.DataFrame) -> pl.DataFrame:
+    return staged.filter(pl.col("op") == "put").select(
+        "ord", kind=pl.lit(NEW), old_seq=pl.lit(None, pl.Int64), version=pl.lit(1, pl.Int64)
+    )
 
 
 def _unseen(conn: Connection, versions: Table, source: str, seen: pl.Series) -> pl.DataFrame:
