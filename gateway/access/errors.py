@@ -23,6 +23,12 @@ class NotYours(Refused):
     code = "not_yours"
 
 
+class WrongDuty(NotYours):
+    """The act belongs to another duty than the caller's: see ``gateway/access/duties.py``."""
+
+    code = "wrong_duty"
+
+
 class NotFound(XinqiaoError):
     """There is no such thing, or it cannot be told from there being none."""
 
