@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, select
@@ -12,9 +12,7 @@ from sqlalchemy.engine import RowMapping
 
 from gateway.access.errors import NotFound, NotGranted
 from gateway.access.tables import grants
-
-SHANGHAI = timezone(timedelta(hours=8))
-"""Days of grants are days in China, which has had no summer time since 1991."""
+from gateway.working_days import SHANGHAI
 
 WHOLE: Literal["*"] = "*"
 """As ``columns``: the whole payload, whatever fields later versions of the contract add."""

@@ -13,12 +13,13 @@ from gateway.access import applications as apps
 from gateway.access.giving import give as give_grant
 from gateway.access.giving import new_grant
 from gateway.access.giving import withdraw as withdraw_grant
-from gateway.access.grants import SHANGHAI, WHOLE, Grant, list_grants
+from gateway.access.grants import WHOLE, Grant, list_grants
 from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_json, print_rows
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
+from gateway.working_days import SHANGHAI
 from schemas.records import RECORD_TYPES
 
 _GRANT_COLUMNS = (
