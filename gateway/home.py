@@ -14,8 +14,8 @@ from gateway.audit.keys import create_log_key, vkey_path
 from gateway.audit.log import seal
 from gateway.certificates_publish import DEFAULT_HOSTS, prepare
 from gateway.clock import instant
+from gateway.keyring import create_ring, legacy_path, ring_path
 from gateway.resolve import ENTITIES
-from gateway.sealing import create_seal_key, seal_key_path
 from gateway.settings import Settings
 from gateway.store import Store, open_store
 from gateway.store.tables import all_tables, positions
@@ -38,9 +38,9 @@ def initialise(settings: Settings, now: datetime) -> bool:
     home.chmod(home.stat().st_mode & 0o7770)
     for folder in _FOLDERS:
         (home / folder).mkdir(exist_ok=True, mode=0o750)
-    is_new = not seal_key_path(home).exists()
-    if is_new:
-        create_seal_key(seal_key_path(home))
+    is_new = not (ring_path(home).exists() or legacy_path(home).exists())
+    if not ring_path(home).exists():
+        create_ring(home, now)
     if not vkey_path(settings).exists():
         create_log_key(settings)
     if not (home / "connections.yml").exists():
@@ -61,7 +61,7 @@ def open_home(settings: Settings) -> Store:
     Raises:
         Refused: it has not.
     """
-    if not seal_key_path(settings.home).exists():
+    if not ring_path(settings.home).exists():
         raise Refused(
             f"{settings.home} 尚未初始化；请先运行 xinqiao init",
             f"{settings.home} has not been initialised; run `xinqiao init` first",

@@ -97,14 +97,15 @@ def _faults_by_row(judged: Judged, personal: set[str]) -> dict[int, list[dict[st
     return found
 
 
-def _context(delivery_id: str, row: int) -> bytes:
+def rejection_context(delivery_id: str, row: int) -> bytes:
+    """What the sealed content of a quarantined row is bound to."""
     return f"rejection:{delivery_id}:{row}".encode()
 
 
 def _seal(sealer: Sealer, delivery_id: str, sent: dict[str, Any], mapped: dict[str, Any]) -> bytes:
     headings = {name: value for name, value in sent.items() if name not in (ROW, PART, LINE)}
     content = json.dumps({"sent": headings, "mapped": mapped}, ensure_ascii=False)
-    return sealer.seal(content.encode(), _context(delivery_id, sent[ROW]))
+    return sealer.seal(content.encode(), rejection_context(delivery_id, sent[ROW]))
 
 
 def open_rejection(conn: Connection, store: Store, rejection_id: int) -> Rejection:
@@ -120,7 +121,7 @@ def open_rejection(conn: Connection, store: Store, rejection_id: int) -> Rejecti
             f"no quarantined row {rejection_id}; `xinqiao quarantine` lists them",
             rejection=rejection_id,
         )
-    content = json.loads(load_sealer(store.settings.home).open(row.sealed, _context(row.delivery_id, row.row)))
+    content = json.loads(load_sealer(store.settings.home).open(row.sealed, rejection_context(row.delivery_id, row.row)))
     return Rejection(row, content.get("sent", {}), content.get("mapped", {}))
 
 

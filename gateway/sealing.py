@@ -1,40 +1,165 @@
-"""Encryption of what must not lie open: personal fields beside a record, rows in quarantine.
+"""Encryption of what must not lie open: personal fields beside a record, rows in quarantine, what challengers say.
 
-AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce; the sealed bytes are
-``nonce ‖ ciphertext ‖ tag``. The context (record key, rejection) is authenticated with
-them, so that sealed bytes moved to another record do not open.
+Envelope encryption: a data key of the ring (``gateway/keyring.py``) encrypts, a key-encryption key wraps the data
+keys. Sealed bytes say what they need to be opened:
+
+    ``XQ1`` ‖ algorithm (1) ‖ number of the data key (4) ‖ salt (8) ‖ nonce (12) ‖ ciphertext ‖ tag (16)
+
+All that stands before the nonce, and the context (record key, rejection), is authenticated with them, so that
+sealed bytes moved to another record do not open. The key that encrypts is derived from data key and salt; a
+sealer has a salt of its own and takes another one long before random nonces could meet (NIST SP 800-38D, 8.3).
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
-from dataclasses import dataclass
+import struct
+import time
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.exceptions import InvalidTag
 
-_NONCE = 12
+from gateway.aead import AES_256_GCM, BY_CODE, NONCE_BYTES, Aead, Algorithm
+from gateway.keyring import OpenRing, open_ring, ring_path
+
+_HEADER = struct.Struct(">3sBL8s")
+_MAGIC = b"XQ1"
+_SALT_BYTES = 8
+_SEALS_PER_SALT = 2**28
+_LEGACY = 0
+_OPENERS_KEPT = 4096
+_LOOK_EVERY_S = 0.02
 
 
-@dataclass(frozen=True)
 class Sealer:
-    """Seals and opens with the installation's key."""
+    """Seals with the newest data key and opens with whichever one the sealed bytes name.
 
-    key: bytes
+    Safe to share between threads. Keys are unwrapped when the ring has changed, not when a row is sealed; a
+    change is seen within a fiftieth of a second, and at once when something is to be opened that needs it.
+
+    Attributes:
+        PREFIX_BYTES: by so many of their first bytes sealed bytes tell which data key they are under.
+    """
+
+    PREFIX_BYTES = _HEADER.size - _SALT_BYTES
+
+    def __init__(self, keys: Callable[[], OpenRing]) -> None:
+        """Args:
+        keys: gives the ring as it is now; the same object as long as nothing has changed.
+        """
+        self._read = keys
+        self._ring, self._looked_at = keys(), time.monotonic()
+        self._sealing: tuple[OpenRing, bytes, Aead] | None = None
+        self._left = 0
+        self._openers: dict[bytes, Aead] = {}
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         """Encrypt ``plain``; only ``open`` with the same context gives it back."""
-        nonce = os.urandom(_NONCE)
-        return nonce + AESGCM(self.key).encrypt(nonce, plain, context)
+        ring = self._now()
+        sealing = self._sealing
+        if sealing is None or sealing[0] is not ring or self._left <= 0:
+            sealing = self._begin(ring)
+        self._left -= 1
+        _, header, aead = sealing
+        nonce = os.urandom(NONCE_BYTES)
+        return header + nonce + aead.encrypt(nonce, plain, header + context)
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
         """Decrypt.
 
         Raises:
-            cryptography.exceptions.InvalidTag: altered, of another context, or another key.
+            cryptography.exceptions.InvalidTag: altered, of another context, or by a key that is not in the ring.
         """
-        return AESGCM(self.key).decrypt(sealed[:_NONCE], sealed[_NONCE:], context)
+        if not sealed.startswith(_MAGIC):
+            return _open_legacy(self._now(), sealed, context)
+        header, begin = sealed[: _HEADER.size], _HEADER.size + NONCE_BYTES
+        try:
+            aead = self._openers.get(header) or self._opener(header)
+            return aead.decrypt(sealed[_HEADER.size : begin], sealed[begin:], header + context)
+        except (InvalidTag, ValueError):
+            # One nonce of before the ring in sixteen million begins like a header.
+            return _open_legacy(self._now(), sealed, context)
+
+    def key_number(self, sealed: bytes) -> int:
+        """Number of the data key under which bytes are sealed; 0 for the one of before there was a ring."""
+        return int(_HEADER.unpack_from(sealed)[2]) if sealed.startswith(_MAGIC) else _LEGACY
+
+    @property
+    def current(self) -> int:
+        """Number of the data key that seals now."""
+        return self._look().current
+
+    def keyed_digest(self, said: bytes) -> str:
+        """HMAC-SHA-256 of ``said`` under the key of the erasure list, hex: values cannot be tried without the key."""
+        return hmac.digest(self._ring.list_key, said, "sha256").hex()
+
+    def _begin(self, ring: OpenRing) -> tuple[OpenRing, bytes, Aead]:
+        algorithm, key = ring.keys[ring.current]
+        salt = os.urandom(_SALT_BYTES)
+        self._left = _SEALS_PER_SALT
+        self._sealing = ring, _HEADER.pack(_MAGIC, algorithm.code, ring.current, salt), _derive(algorithm, key, salt)
+        return self._sealing
+
+    def _now(self) -> OpenRing:
+        return self._ring if time.monotonic() - self._looked_at < _LOOK_EVERY_S else self._look()
+
+    def _look(self) -> OpenRing:
+        self._ring, self._looked_at = self._read(), time.monotonic()
+        return self._ring
+
+    def _opener(self, header: bytes) -> Aead:
+        if len(header) < _HEADER.size:
+            raise InvalidTag
+        _, code, number, salt = _HEADER.unpack(header)
+        # A number that is not known yet is of a ring that another process has just rotated.
+        algorithm, key = self._ring.keys.get(number) or self._look().keys.get(number) or (None, b"")
+        if algorithm is None or BY_CODE.get(code) is not algorithm:
+            raise InvalidTag
+        if len(self._openers) >= _OPENERS_KEPT:
+            self._openers.clear()
+        self._openers[header] = _derive(algorithm, key, salt)
+        return self._openers[header]
+
+
+def _derive(algorithm: Algorithm, key: bytes, salt: bytes) -> Aead:
+    return algorithm.derive(key, salt, b"xinqiao sealed " + algorithm.name.encode())
+
+
+def _open_legacy(ring: OpenRing, sealed: bytes, context: bytes) -> bytes:
+    _, key = ring.keys.get(_LEGACY, (None, b""))
+    if not key:
+        raise InvalidTag
+    return AES_256_GCM.make(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context)
+
+
+class _Watched:
+    """The ring of a home, unwrapped again when its file has changed."""
+
+    def __init__(self, home: Path) -> None:
+        self._home, self._path = home, ring_path(home)
+        self._seen: tuple[tuple[int, int, int], OpenRing] | None = None
+
+    def __call__(self) -> OpenRing:
+        found = self._path.stat()
+        mark = (found.st_mtime_ns, found.st_ino, found.st_size)
+        if self._seen is None or self._seen[0] != mark:
+            self._seen = mark, open_ring(self._home)
+        return self._seen[1]
+
+
+@lru_cache(64)
+def load_sealer(home: Path) -> Sealer:
+    """The sealer of an installation, one for each process; it follows a rotation by itself.
+
+    Raises:
+        FileNotFoundError: the home has not been initialised.
+        certs.errors.KeyUnusable: a key-encryption key is missing, open to others or another one.
+    """
+    return Sealer(_Watched(home))
 
 
 def new_salt() -> bytes:
@@ -45,29 +170,3 @@ def new_salt() -> bytes:
 def salted_digest(value: str, salt: bytes) -> str:
     """What a record's payload says about a personal value: SHA-256 over its salt and the value, hex."""
     return hashlib.sha256(salt + value.encode()).hexdigest()
-
-
-def create_seal_key(path: Path) -> None:
-    """Write a new random key readable by its owner alone.
-
-    Raises:
-        FileExistsError: there is one already; replacing it would make everything sealed unreadable.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(os.urandom(32))
-
-
-def load_sealer(home: Path) -> Sealer:
-    """The sealer of an installation.
-
-    Raises:
-        FileNotFoundError: the home has not been initialised.
-    """
-    return Sealer(seal_key_path(home).read_bytes())
-
-
-def seal_key_path(home: Path) -> Path:
-    """Where the key lies."""
-    return home / "keys" / "seal.key"

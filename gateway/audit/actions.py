@@ -64,6 +64,10 @@ class Action(StrEnum):
     CHALLENGE_UPHELD = "challenge.upheld", "校核属实", "challenge upheld"
     CHALLENGE_REJECTED = "challenge.rejected", "校核不成立", "challenge rejected"
 
+    KEYS_ROTATED = "keys.rotated", "更换密钥", "keys rotated"
+    KEYS_RESEALED = "keys.resealed", "重新加密", "sealed again under the newest key"
+    KEYS_RETIRED = "keys.retired", "销毁旧主密钥", "old key-encryption key destroyed"
+
     PERSON_ERASED = "person.erased", "删除个人信息", "personal data erased"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Boolean, Column, ColumnElement, Connection, Date, Integer, String, cast, select
 
+from certs.errors import KeyUnusable
 from gateway.audit import merkle
 from gateway.audit.leaves import accepted_leaves
 from gateway.audit.problems import Problems, Progress, unreadable
@@ -250,10 +251,10 @@ class _Verification:
 
 
 def _sealer(settings: Settings) -> Sealer | None:
-    """The installation's sealing key; an auditor who was not given it verifies everything else."""
+    """The installation's sealing keys; an auditor who was not given them verifies everything else."""
     try:
         return load_sealer(settings.home)
-    except FileNotFoundError:
+    except (FileNotFoundError, KeyUnusable):
         return None
 
 

@@ -25,6 +25,7 @@ VERBS = {
     "grants": ("gateway.cli.grants", "授权 / grants and applications"),
     "identify": ("gateway.cli.identify", "识别代码 / identify codes read from standard input"),
     "init": ("gateway.cli.serve", "初始化 XINQIAO_HOME / prepare an empty home"),
+    "keys": ("gateway.cli.keys", "密钥：列出、更换、重新加密 / keys at rest: list, rotate, seal again"),
     "new-source": ("gateway.cli.sources", "新建数据源目录 / write the skeleton of a source"),
     "quarantine": ("gateway.cli.quarantine", "隔离行：列出、更正、驳回 / quarantined rows: list, correct, dismiss"),
     "replay": ("gateway.cli.deliver", "按今天的规则重放 / land a delivery's kept rows again"),

@@ -10,11 +10,11 @@ import pytest
 
 from gateway.access.grants import WHOLE, Grant
 from gateway.access.projection import line, project
-from gateway.sealing import Sealer
 from gateway.store.reading import Version
 from schemas.canonical import canonical_json
+from tests.support.sealing import sealer_of
 
-SEALER = Sealer(bytes(range(32)))
+SEALER = sealer_of(bytes(range(32)))
 KEY = bytes(16)
 PERSONAL = {"contact_phone": "13800001234", "legal_representative_id_no": "330106199001011234", "salt": "00"}
 RECORD = {

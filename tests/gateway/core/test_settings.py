@@ -1,4 +1,4 @@
-"""Settings, instants and sealing: small things that everything stands on."""
+"""Settings, instants: small things that everything stands on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,11 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway import clock
 from gateway.clock import instant, parse_instant
 from gateway.home import initialise
-from gateway.sealing import Sealer, create_seal_key, load_sealer, new_salt, salted_digest, seal_key_path
 from gateway.settings import Settings
 from gateway.store import open_store
-
-SEALER, OTHER = Sealer(bytes(32)), Sealer(b"\1" * 32)
 
 
 def settings_of(home: Path, file: str = "", **environ: str) -> Settings:
@@ -98,44 +94,6 @@ def test_local_times_are_written_in_utc() -> None:
     at = datetime(2026, 1, 2, 8, 30, tzinfo=timezone(timedelta(hours=8)))
 
     assert instant(at) == "2026-01-02T00:30:00.000000Z"
-
-
-def test_what_was_sealed_opens_with_its_key_and_its_context_only() -> None:
-    sealed = SEALER.seal(b"10000000001", b"record a")
-
-    assert SEALER.open(sealed, b"record a") == b"10000000001"
-    for sealer, context, text in [
-        (SEALER, b"record b", sealed),
-        (OTHER, b"record a", sealed),
-        (SEALER, b"record a", sealed[:-1]),
-        (SEALER, b"record a", bytes([sealed[0] ^ 1]) + sealed[1:]),
-        (SEALER, b"record a", b""),
-    ]:
-        with pytest.raises((InvalidTag, ValueError)):
-            sealer.open(text, context)
-
-
-def test_the_same_value_is_sealed_differently_each_time_and_digested_alike_under_one_salt() -> None:
-    salt, other = new_salt(), new_salt()
-
-    assert SEALER.seal(b"x", b"a") != SEALER.seal(b"x", b"a")
-    assert salted_digest("x", salt) == salted_digest("x", salt)
-    assert len({salted_digest("x", salt), salted_digest("x", other), salted_digest("y", salt)}) == 3
-
-
-def test_the_key_is_for_its_owner_alone_and_never_made_twice(tmp_path: Path) -> None:
-    path = seal_key_path(tmp_path)
-
-    create_seal_key(path)
-
-    assert (stat.S_IMODE(path.stat().st_mode), len(load_sealer(tmp_path).key)) == (0o600, 32)
-    with pytest.raises(FileExistsError):
-        create_seal_key(path)
-
-
-def test_a_home_without_a_key_has_no_sealer(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        load_sealer(tmp_path)
 
 
 def test_an_error_of_the_database_does_not_quote_rows(tmp_path: Path) -> None:

@@ -1,0 +1,245 @@
+"""The key ring: data keys, each wrapped by a key-encryption key (KEK). What lies where, and how it is rotated.
+
+Data keys encrypt what lies at rest; they stand, wrapped, in one small file. KEKs encrypt nothing but data
+keys, one file each. So a new KEK re-wraps the small file and touches no record.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+
+from certs.errors import KeyUnusable
+from certs.keys import OWNER_ONLY, write_whole
+from connectors.errors import Refused
+from gateway.aead import AES_256_GCM, ALGORITHMS, NONCE_BYTES, Algorithm
+from gateway.clock import instant
+
+SEAL, LIST, LEGACY = "seal", "list", "legacy"
+"""What a data key is for: sealing; the digests of the erasure list; opening what was sealed before there was a ring."""
+
+
+@dataclass(frozen=True)
+class DataKey:
+    """A data key as it lies in the ring.
+
+    Attributes:
+        number: by which sealed bytes name it; 0 is the one key of before there was a ring.
+        use: ``SEAL``, ``LIST`` or ``LEGACY``.
+        algorithm: name of the AEAD that it is for.
+        kek: generation of the KEK that wraps it.
+        wrapped: nonce and ciphertext, hex.
+        made_at: instant text.
+    """
+
+    number: int
+    use: str
+    algorithm: str
+    kek: int
+    wrapped: str
+    made_at: str
+
+
+@dataclass(frozen=True)
+class Ring:
+    """The file of data keys.
+
+    Attributes:
+        current: number of the data key that seals.
+        kek: newest generation of KEK.
+        keys: every data key, oldest first.
+    """
+
+    current: int
+    kek: int
+    keys: tuple[DataKey, ...]
+
+
+@dataclass(frozen=True)
+class OpenRing:
+    """Data keys, unwrapped, in memory only.
+
+    Attributes:
+        current: number of the data key that seals.
+        keys: number -> algorithm and key.
+        list_key: of the erasure list.
+    """
+
+    current: int
+    keys: Mapping[int, tuple[Algorithm, bytes]]
+    list_key: bytes
+
+
+def ring_path(home: Path) -> Path:
+    """Where the wrapped data keys lie."""
+    return home / "keys" / "data-keys.json"
+
+
+def kek_path(home: Path, generation: int) -> Path:
+    """Where a KEK lies: its algorithm and the key, hex, on one line."""
+    return home / "keys" / f"kek-{generation:04d}.key"
+
+
+def legacy_path(home: Path) -> Path:
+    """Where the one sealing key lay before there was a ring."""
+    return home / "keys" / "seal.key"
+
+
+def create_ring(home: Path, now: datetime, algorithm: Algorithm = AES_256_GCM) -> None:
+    """Make the first KEK and the first data keys; the key of an older installation is taken into the ring.
+
+    Raises:
+        FileExistsError: there is a ring already; replacing it would make everything sealed unreadable.
+    """
+    with _locked(home):
+        if ring_path(home).exists():
+            raise FileExistsError(ring_path(home))
+        _make_kek(home, 1, algorithm)
+        ring = _with_key(home, Ring(current=0, kek=1, keys=()), SEAL, algorithm, os.urandom(algorithm.key_bytes), now)
+        ring = _with_key(home, ring, LIST, algorithm, os.urandom(algorithm.key_bytes), now)
+        if legacy_path(home).exists():
+            ring = _with_key(home, ring, LEGACY, AES_256_GCM, legacy_path(home).read_bytes(), now)
+        _write(home, ring)
+        # Its key is in the ring now; a second copy outside of it would make wrapping worthless.
+        legacy_path(home).unlink(missing_ok=True)
+
+
+def read_ring(home: Path) -> Ring:
+    """The ring as it lies there; nothing is unwrapped.
+
+    Raises:
+        FileNotFoundError: the home has not been initialised.
+    """
+    document = json.loads(ring_path(home).read_text("utf-8"))
+    return Ring(document["current"], document["kek"], tuple(DataKey(**key) for key in document["keys"]))
+
+
+def open_ring(home: Path) -> OpenRing:
+    """Unwrap every data key; each by the generation of KEK that wraps it.
+
+    Raises:
+        FileNotFoundError: the home has not been initialised.
+        KeyUnusable: a KEK is missing, open to others, or not the one that wrapped its data keys.
+    """
+    ring = read_ring(home)
+    opened = {key.number: (ALGORITHMS[key.algorithm], _unwrap(home, key)) for key in ring.keys}
+    (list_key,) = (opened[key.number][1] for key in ring.keys if key.use == LIST)
+    return OpenRing(ring.current, opened, list_key)
+
+
+def rotate(home: Path, now: datetime, algorithm: Algorithm) -> Ring:
+    """A new KEK, every data key wrapped by it, and a new data key that seals from now on.
+
+    One file is replaced at the end, so a reader sees the old ring or the new one, and a crash leaves the old one.
+    Running processes see the new one at their next seal.
+    """
+    with _locked(home):
+        ring = read_ring(home)
+        opened = open_ring(home)
+        generation = ring.kek + 1
+        _make_kek(home, generation, algorithm)
+        rewrapped = [_wrapped(home, replace(key, kek=generation), opened.keys[key.number][1]) for key in ring.keys]
+        ring = Ring(ring.current, generation, tuple(rewrapped))
+        ring = _with_key(home, ring, SEAL, algorithm, os.urandom(algorithm.key_bytes), now)
+        _write(home, ring)
+        return ring
+
+
+def retire(home: Path, generation: int) -> None:
+    """Destroy the file of a KEK that wraps nothing any more; older copies of the ring cannot be read without it.
+
+    Raises:
+        Refused: it wraps a data key, or there is none of this generation.
+    """
+    with _locked(home):
+        ring = read_ring(home)
+        if generation >= ring.kek or any(key.kek == generation for key in ring.keys):
+            raise Refused(
+                f"第 {generation} 代主密钥仍在使用，不能销毁；请先运行 xinqiao keys rotate",
+                f"key-encryption key {generation} is in use; run `xinqiao keys rotate` first",
+                generation=generation,
+            )
+        if not kek_path(home, generation).exists():
+            raise Refused(
+                f"没有第 {generation} 代主密钥文件",
+                f"there is no key-encryption key {generation}",
+                generation=generation,
+            )
+        kek_path(home, generation).unlink()
+
+
+def _with_key(home: Path, ring: Ring, use: str, algorithm: Algorithm, key: bytes, now: datetime) -> Ring:
+    number = 0 if use == LEGACY else 1 + max((one.number for one in ring.keys), default=0)
+    made = _wrapped(home, DataKey(number, use, algorithm.name, ring.kek, "", instant(now)), key)
+    return replace(ring, current=number if use == SEAL else ring.current, keys=(*ring.keys, made))
+
+
+def _wrapped(home: Path, data_key: DataKey, key: bytes) -> DataKey:
+    algorithm, kek = _kek(home, data_key.kek)
+    nonce = os.urandom(NONCE_BYTES)
+    return replace(data_key, wrapped=(nonce + algorithm.make(kek).encrypt(nonce, key, _said(data_key))).hex())
+
+
+def _unwrap(home: Path, data_key: DataKey) -> bytes:
+    algorithm, kek = _kek(home, data_key.kek)
+    wrapped = bytes.fromhex(data_key.wrapped)
+    try:
+        return algorithm.make(kek).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _said(data_key))
+    except InvalidTag as error:
+        path = kek_path(home, data_key.kek)
+        raise KeyUnusable(
+            f"主密钥 {path} 打不开数据密钥 {data_key.number}；请从备份取回同一代的密钥文件。",
+            f"{path} does not open data key {data_key.number}; bring back the key file of that generation from a copy",
+            path=str(path),
+        ) from error
+
+
+def _said(data_key: DataKey) -> bytes:
+    """What is authenticated with a wrapped key, so that no key can be passed off as another."""
+    said = asdict(data_key)
+    return json.dumps([said[name] for name in ("number", "use", "algorithm", "kek", "made_at")]).encode()
+
+
+def _kek(home: Path, generation: int) -> tuple[Algorithm, bytes]:
+    path = kek_path(home, generation)
+    try:
+        mode = path.stat().st_mode & 0o777
+        name, _, key = path.read_text("ascii").strip().partition(" ")
+    except FileNotFoundError as error:
+        raise KeyUnusable(
+            f"主密钥文件不存在：{path}；请从备份取回。", f"the key file {path} is missing; bring it back from a copy"
+        ) from error
+    if mode & 0o077:
+        raise KeyUnusable(
+            f"主密钥文件 {path} 的权限为 {mode:04o}，应为 0600；请执行 chmod 600，并更换密钥。",
+            f"key file {path} has mode {mode:04o}, expected 0600; chmod 600 it and rotate the keys",
+            path=str(path),
+        )
+    return ALGORITHMS[name], bytes.fromhex(key)
+
+
+def _make_kek(home: Path, generation: int, algorithm: Algorithm) -> None:
+    line = f"{algorithm.name} {os.urandom(algorithm.key_bytes).hex()}\n"
+    # A file of this generation without a ring that names it was left by a rotation that was cut off.
+    write_whole(kek_path(home, generation), line.encode(), OWNER_ONLY)
+
+
+def _write(home: Path, ring: Ring) -> None:
+    write_whole(ring_path(home), json.dumps(asdict(ring), indent=1).encode() + b"\n", OWNER_ONLY)
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """One process changes the ring at a time; readers need no lock."""
+    (home / "keys").mkdir(parents=True, exist_ok=True)
+    with (home / "keys" / ".ring.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
