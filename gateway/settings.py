@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from certs.suites import suite_named
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -27,6 +29,8 @@ class Settings:
         max_body_bytes: largest request body; larger ones are refused before they are read.
         max_unpacked_bytes: largest total a compressed file may unpack to.
         log_origin: name of the transparency log, first line of every checkpoint.
+        suite: algorithms the gateway itself signs and seals with: ``international`` or ``guomi``.
+        accepted_suites: suites whose signatures are accepted, with commas; empty means ``suite`` alone.
     """
 
     home: Path = Path("var")
@@ -38,6 +42,25 @@ class Settings:
     max_body_bytes: int = 200 * 1024 * 1024
     max_unpacked_bytes: int = 2 * 1024 * 1024 * 1024
     log_origin: str = "xinqiao.local/log"
+    suite: str = "international"
+    accepted_suites: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a suite that does not exist before anything is signed with it.
+
+        Raises:
+            ValueError: there is no suite of such a name.
+        """
+        for name in (self.suite, *self._accepted()):
+            suite_named(name)
+
+    @property
+    def accepted_algorithms(self) -> frozenset[str]:
+        """Names of the signature algorithms that are accepted."""
+        return frozenset(a.name for name in self._accepted() for a in suite_named(name).algorithms)
+
+    def _accepted(self) -> list[str]:
+        return [name.strip() for name in (self.accepted_suites or self.suite).split(",")]
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:

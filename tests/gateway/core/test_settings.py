@@ -48,6 +48,19 @@ def test_the_home_cannot_be_moved_by_the_file_that_lies_in_it(tmp_path: Path) ->
         settings_of(tmp_path, 'home = "/elsewhere"\n')
 
 
+def test_a_suite_that_does_not_exist_is_refused_when_the_settings_are_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected one of international, guomi, got 'sm2'"):
+        settings_of(tmp_path, XINQIAO_SUITE="sm2")
+    with pytest.raises(ValueError, match="got 'rsa'"):
+        settings_of(tmp_path, XINQIAO_ACCEPTED_SUITES="guomi,rsa")
+
+
+def test_only_the_own_suite_is_accepted_unless_more_are_named(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, XINQIAO_SUITE="guomi").accepted_algorithms == {"sm2-sm3"}
+    both = settings_of(tmp_path, XINQIAO_SUITE="guomi", XINQIAO_ACCEPTED_SUITES="guomi, international")
+    assert both.accepted_algorithms == {"sm2-sm3", "ecdsa-p256-sha256", "ed25519"}
+
+
 @pytest.mark.parametrize("value", ["eight", "8.5", "", "0x10"])
 def test_a_number_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(ValueError, match=f"setting port: expected a whole number, got '{value}'"):
