@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -21,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from certs import profiles
-from certs.checks import SIGNATURE_ALGORITHMS, Place, key_strength
-from certs.errors import UNREADABLE, AuthorityExists, AuthorityMissing, RequestRefused
+from certs.csr import check_csr
+from certs.errors import AuthorityExists, AuthorityMissing, RequestRefused
 from certs.keys import load_key, make_key, save_key, write_whole
 from certs.names import Name, SystemName
 from certs.profiles import Profile
@@ -220,19 +219,6 @@ def issue_server(
     return _issue(authority, profiles.SERVER, hosts[0], alternative, now, csr, lifetime)
 
 
-def read_csr(content: bytes) -> x509.CertificateSigningRequest:
-    """Read a certificate signing request, PEM or DER.
-
-    Raises:
-        RequestRefused: it is not one.
-    """
-    is_pem = content.lstrip().startswith(b"-----BEGIN")
-    try:
-        return (x509.load_pem_x509_csr if is_pem else x509.load_der_x509_csr)(content)
-    except UNREADABLE as error:
-        raise RequestRefused(f"证书请求无法读取：{error}。", f"the CSR cannot be read: {error}") from error
-
-
 def sign_certificate(
     profile: Profile,
     subject: x509.Name,
@@ -278,36 +264,14 @@ def _issue(
     certificate = sign_certificate(
         profile,
         _subject(common_name[:64]),  # RFC 5280, appendix A.1: ub-common-name is 64
-        key.public_key() if key is not None else _requested_key(csr),
+        key.public_key() if key is not None else check_csr(csr),
         authority.certificate,
         authority.key,
         now,
         alternative,
         lifetime,
     )
-    # The same rule that would refuse it at the door; nobody should be given what cannot be used.
-    if weak := key_strength(certificate, Place(now)):
-        raise RequestRefused(f"{weak.zh}（{weak.clause}）。", f"{weak.en} ({weak.clause})")
     return Issued(certificate, authority.certificate, key)
-
-
-def _requested_key(csr: x509.CertificateSigningRequest | None) -> CertificatePublicKeyTypes:
-    """The public key of a CSR whose signature proves that the applicant holds the private one (RFC 2986, 3)."""
-    if csr is None:
-        raise RequestRefused("没有证书请求。", "there is no CSR")
-    try:
-        is_signed, key = csr.is_signature_valid, csr.public_key()
-    except (*UNREADABLE, InvalidSignature) as error:
-        raise RequestRefused(f"证书请求的密钥不可用：{error}。", f"the CSR's key is unusable: {error}") from error
-    if not is_signed:
-        raise RequestRefused(
-            "证书请求的签名不成立，无法证明申请者持有私钥。",
-            "the CSR's signature does not hold, so nothing proves that the applicant has the private key",
-        )
-    if csr.signature_algorithm_oid not in SIGNATURE_ALGORITHMS:
-        oid = csr.signature_algorithm_oid
-        raise RequestRefused(f"证书请求的签名算法 {oid._name} 过弱。", f"the CSR is signed with {oid._name}, too weak")
-    return key
 
 
 def _subject(common_name: str) -> x509.Name:

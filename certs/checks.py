@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
 from certs.names import PREFIX
@@ -20,6 +21,7 @@ from certs.names import PREFIX
 MIN_RSA_BITS = 2048
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
 MIN_SERIAL_BITS = 64
+MIN_DIGEST_BYTES = 32
 
 SIGNATURE_ALGORITHMS = frozenset(
     {
@@ -120,39 +122,12 @@ def serial_number(certificate: x509.Certificate, place: Place) -> Violation | No
 
 def signature_algorithm(certificate: x509.Certificate, place: Place) -> Violation | None:
     """RFC 5280, 4.1.1.2, and RFC 9325, 4.5: signed with SHA-256 or stronger, never SHA-1 or MD5."""
-    oid = certificate.signature_algorithm_oid
-    if oid in SIGNATURE_ALGORITHMS:
-        return None
-    return Violation(
-        "signature_algorithm",
-        "RFC 5280, 4.1.1.2",
-        f"签名算法 {oid._name}（{oid.dotted_string}）不被接受",
-        f"signature algorithm {oid._name} ({oid.dotted_string}) is not accepted",
-    )
+    return weak_signature(certificate)
 
 
 def key_strength(certificate: x509.Certificate, place: Place) -> Violation | None:
     """RFC 9325, 4.5: RSA of at least 2048 bits, or a curve as strong as P-256 (RFC 5480, 2.1.1.1)."""
-    key = certificate.public_key()
-    match key:
-        case rsa.RSAPublicKey() if key.key_size >= MIN_RSA_BITS:
-            return None
-        case ec.EllipticCurvePublicKey() if key.curve.name in CURVES:
-            return None
-        case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey():
-            return None
-        case rsa.RSAPublicKey():
-            got = f"RSA {key.key_size}"
-        case ec.EllipticCurvePublicKey():
-            got = key.curve.name
-        case _:
-            got = type(key).__name__
-    return Violation(
-        "key_strength",
-        "RFC 9325, 4.5",
-        f"密钥强度不足：应为 RSA {MIN_RSA_BITS} 位以上或 {CURVES} 曲线，实为 {got}",
-        f"key too weak: expected RSA of {MIN_RSA_BITS} bits or a curve of {CURVES}, got {got}",
-    )
+    return weak_key(certificate.public_key())
 
 
 def basic_constraints(certificate: x509.Certificate, place: Place) -> Violation | None:
@@ -285,6 +260,47 @@ def violations(certificate: x509.Certificate, place: Place) -> list[Violation]:
         ValueError: an extension is not what its type says; ``x509.DuplicateExtension`` likewise.
     """
     return [found for check in CHECKS if (found := check(certificate, place)) is not None]
+
+
+def weak_signature(signed: x509.Certificate | x509.CertificateSigningRequest) -> Violation | None:
+    """What is wrong with the algorithm that something was signed with; None if nothing.
+
+    Of RSASSA-PSS the algorithm itself says nothing of the hash, its parameters do (RFC 4055, 3.1).
+    """
+    oid = signed.signature_algorithm_oid
+    digest = signed.signature_hash_algorithm if oid == SignatureAlgorithmOID.RSASSA_PSS else None
+    if oid in SIGNATURE_ALGORITHMS and (digest is None or digest.digest_size >= MIN_DIGEST_BYTES):
+        return None
+    got = f"{oid._name} ({oid.dotted_string}{f', {digest.name}' if digest else ''})"
+    return Violation(
+        "signature_algorithm",
+        "RFC 5280, 4.1.1.2",
+        f"签名算法 {got} 不被接受",
+        f"signature algorithm {got} is not accepted",
+    )
+
+
+def weak_key(key: CertificatePublicKeyTypes) -> Violation | None:
+    """What is wrong with a key's kind or size; None if nothing."""
+    match key:
+        case rsa.RSAPublicKey() if key.key_size >= MIN_RSA_BITS:
+            return None
+        case ec.EllipticCurvePublicKey() if key.curve.name in CURVES:
+            return None
+        case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey():
+            return None
+        case rsa.RSAPublicKey():
+            got = f"RSA {key.key_size}"
+        case ec.EllipticCurvePublicKey():
+            got = key.curve.name
+        case _:
+            got = type(key).__name__
+    return Violation(
+        "key_strength",
+        "RFC 9325, 4.5",
+        f"密钥强度不足：应为 RSA {MIN_RSA_BITS} 位以上或 {CURVES} 曲线，实为 {got}",
+        f"key too weak: expected RSA of {MIN_RSA_BITS} bits or a curve of {CURVES}, got {got}",
+    )
 
 
 def xinqiao_uris(certificate: x509.Certificate) -> list[str]:

@@ -37,6 +37,9 @@ REASONS = {
 }
 # A suspension is the one reason that can be taken back.
 HOLD = "certificate_hold"
+KEY_COMPROMISE = "key_compromise"
+REVOCATION_REASONS = tuple(sorted(set(REASONS) - {HOLD}))
+"""The reasons that a revocation for good may give."""
 
 
 @dataclass(frozen=True)

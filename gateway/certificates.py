@@ -13,15 +13,16 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, insert, literal, select, update
 
 from certs.authority import Authority, Issued, issue, issue_server
+from certs.csr import check_csr, key_sha256
 from certs.names import PERSON, PREFIX, Name, PersonName, SystemName
-from certs.revocation import HOLD, REASONS, Standing, Status
+from certs.revocation import HOLD, KEY_COMPROMISE, REVOCATION_REASONS, Standing, Status
 from certs.verify import serial_text
 from connectors.errors import Refused
 from gateway.audit import Action, append
-from gateway.certificates_tables import certificates, people, systems
+from gateway.certificates_tables import certificate_keys, certificates, people, systems
 from gateway.clock import instant, parse_instant
 
 GOOD, SUSPENDED, REVOKED = "good", "suspended", "revoked"
@@ -53,6 +54,16 @@ def resume_holder(conn: Connection, urn: str, actor: str, now: datetime) -> None
     _set_holder(conn, urn, ACTIVE, actor, now)
 
 
+def holder_rows(conn: Connection) -> list[dict[str, str]]:
+    """Every system, then every person: urn, agency, duty (empty of systems), title, status, created_at."""
+    found = []
+    for table, duty in ((systems, literal("")), (people, people.c.duty)):
+        c = table.c
+        chosen = select(c.urn, c.agency, duty.label("duty"), c.title, c.status, c.created_at).order_by(c.urn)
+        found += [dict(row) for row in conn.execute(chosen).mappings()]
+    return found
+
+
 def holder_status(conn: Connection, urn: str) -> str | None:
     """``active`` or ``suspended``; None if nobody of that name is registered."""
     table = _holders(urn)
@@ -67,13 +78,18 @@ def issue_certificate(
     now: datetime,
     csr: x509.CertificateSigningRequest | None = None,
     lifetime: timedelta | None = None,
+    replaces: str = "",
 ) -> Issued:
     """Issue a client certificate to a registered, active system or person and enter it in the registry.
 
     Earlier certificates of the same holder stay good, so that it can change over without a gap.
 
+    Args:
+        replaces: serial of the certificate that this one renews; both are good until that one ends.
+
     Raises:
-        Refused: the holder is not registered or not active, or is registered with another duty.
+        Refused: the holder is not registered or not active, or is registered with another duty; the key of
+            the CSR was certified for somebody else, or was compromised.
         certs.errors.RequestRefused: the CSR is not acceptable.
     """
     status = holder_status(conn, name.urn)
@@ -86,9 +102,36 @@ def issue_certificate(
         )
     if isinstance(name, PersonName):
         _demand_same_duty(conn, name)
+    if csr is not None:
+        check_key(conn, key_sha256(check_csr(csr)), name.urn)
     issued = issue(authority, name, now, csr, lifetime)
-    record(conn, issued, "system" if isinstance(name, SystemName) else "person", name.urn, actor, now)
+    record(conn, issued, "system" if isinstance(name, SystemName) else "person", name.urn, actor, now, replaces)
     return issued
+
+
+def check_key(conn: Connection, key: str, urn: str) -> None:
+    """One key speaks for one holder, and a key that may be in other hands for nobody.
+
+    Args:
+        key: as ``certs.csr.key_sha256`` gives it.
+
+    Raises:
+        Refused: the key was certified for another holder, or a certificate over it was revoked for key_compromise.
+    """
+    c = certificates.c
+    joined = certificate_keys.join(certificates, c.serial == certificate_keys.c.serial)
+    used = conn.execute(
+        select(c.serial, c.urn, c.reason).select_from(joined).where(certificate_keys.c.key_sha256 == key)
+    )
+    for row in used:
+        if row.urn != urn or row.reason == KEY_COMPROMISE:
+            raise Refused(
+                f"公钥 {key} 已用于证书 {row.serial}（{'密钥已泄露' if row.urn == urn else '属于其他持有者'}），"
+                "请另行生成密钥。",
+                f"key {key} is that of certificate {row.serial} "
+                f"({'which was compromised' if row.urn == urn else 'of another holder'}); make a new key",
+                key_sha256=key,
+            )
 
 
 def issue_server_certificate(
@@ -106,7 +149,9 @@ def issue_server_certificate(
     return issued
 
 
-def record(conn: Connection, issued: Issued, profile: str, urn: str, actor: str, now: datetime) -> None:
+def record(
+    conn: Connection, issued: Issued, profile: str, urn: str, actor: str, now: datetime, replaces: str = ""
+) -> None:
     """Enter an issued certificate; a certificate that is not entered is refused as unknown."""
     certificate = issued.certificate
     serial = serial_text(certificate.serial_number)
@@ -128,20 +173,26 @@ def record(conn: Connection, issued: Issued, profile: str, urn: str, actor: str,
             pem=certificate.public_bytes(Encoding.PEM).decode(),
         )
     )
-    append(conn, Action.CERTIFICATE_ISSUED, actor, {"serial": serial, "profile": profile, "holder": urn}, now)
+    key = key_sha256(certificate.public_key())
+    conn.execute(insert(certificate_keys).values(serial=serial, key_sha256=key))
+    facts = {"serial": serial, "profile": profile, "holder": urn, "key_sha256": key}
+    if replaces:
+        append(conn, Action.CERTIFICATE_RENEWED, actor, facts | {"replaces": replaces}, now)
+    else:
+        append(conn, Action.CERTIFICATE_ISSUED, actor, facts, now)
 
 
 def revoke(conn: Connection, serial: str, reason: str, actor: str, now: datetime) -> None:
     """Revoke a certificate for good; it is refused from the holder's next request on.
 
     Args:
-        reason: a key of ``certs.revocation.REASONS`` other than ``certificate_hold``.
+        reason: one of ``certs.revocation.REVOCATION_REASONS``.
 
     Raises:
         Refused: unknown serial or reason, or revoked already.
     """
-    if reason not in REASONS or reason == HOLD:
-        known = sorted(set(REASONS) - {HOLD})
+    if reason not in REVOCATION_REASONS:
+        known = list(REVOCATION_REASONS)
         raise Refused(f"吊销原因应为 {known} 之一，实为 {reason!r}。", f"expected a reason of {known}, got {reason!r}")
     _change(conn, serial, (GOOD, SUSPENDED), REVOKED, reason, actor, now)
 

@@ -16,10 +16,12 @@ from certs.errors import KeyUnusable
 from certs.keys import save_key, write_whole
 from certs.revocation import CrlEntry, Standing, Status, build_crl
 from certs.verify import serial_text
-from gateway.certificates import GOOD, RegistrySource, issue_server_certificate, key_id
+from gateway.certificates import GOOD, RegistrySource, certificate_row, issue_server_certificate, key_id
 from gateway.certificates_files import pki_files
 from gateway.certificates_tables import certificates, revocation_lists
 from gateway.clock import instant, parse_instant
+from gateway.passphrases import ca_passphrase
+from gateway.settings import Settings
 from gateway.store import Store
 
 log = structlog.get_logger(__name__)
@@ -33,27 +35,28 @@ DEFAULT_HOSTS = ("127.0.0.1", "localhost")
 __all__ = [
     "CRL_LIFETIME",
     "DEFAULT_HOSTS",
+    "chain_of",
     "crl_is_due",
     "current_crl",
     "latest_crl",
     "next_crl",
     "ocsp_answer",
+    "open_issuing",
     "pki_files",
     "prepare",
     "publish_crl",
+    "publish_crls",
     "renew_gateway",
     "write_crl",
 ]
 
 
-def prepare(
-    store: Store, now: datetime, actor: str, hosts: Sequence[str] = DEFAULT_HOSTS, passphrase: bytes | None = None
-) -> Authority:
+def prepare(store: Store, now: datetime, actor: str, hosts: Sequence[str] = DEFAULT_HOSTS) -> Authority:
     """Make what a new installation needs: the authority, the gateway's own certificate, the first list.
 
     What exists already is left as it is, so it may be called again.
     """
-    files = pki_files(store.settings)
+    files, passphrase = pki_files(store.settings), ca_passphrase(store.settings)
     exists = files.root.exists()
     authority = open_authority(files.home, passphrase) if exists else create(files.home, now, passphrase=passphrase)
     if not files.gateway.exists():
@@ -74,6 +77,36 @@ def renew_gateway(store: Store, authority: Authority, hosts: Sequence[str], acto
         raise AssertionError("a key is made when no CSR is given")
     save_key(files.gateway_key, issued.key)
     write_whole(files.gateway, issued.pem)
+
+
+def open_issuing(settings: Settings) -> Authority:
+    """The issuing authority, with its key.
+
+    Raises:
+        certs.errors.AuthorityMissing: there is none.
+        certs.errors.KeyUnusable: its key is not to be opened here.
+    """
+    return open_authority(pki_files(settings).home, ca_passphrase(settings))
+
+
+def chain_of(conn: Connection, settings: Settings, serial: str) -> bytes:
+    """A registered certificate followed by its issuer's, PEM.
+
+    Raises:
+        certs.errors.AuthorityMissing: there is no authority.
+    """
+    row = certificate_row(conn, serial)
+    issuer = read_authority(pki_files(settings).home)
+    return (row["pem"].encode() if row else b"") + issuer.public_bytes(Encoding.PEM)
+
+
+def publish_crls(store: Store, now: datetime) -> None:
+    """Make and write the next list.
+
+    Raises:
+        certs.errors.KeyUnusable: the key that signs it is not to be opened here.
+    """
+    publish_crl(store, open_issuing(store.settings), now)
 
 
 def publish_crl(store: Store, authority: Authority, now: datetime) -> x509.CertificateRevocationList:
@@ -122,7 +155,7 @@ def latest_crl(conn: Connection, authority: Authority | x509.Certificate) -> byt
     return conn.scalar(select(revocation_lists.c.der).where(revocation_lists.c.issuer_key_id == issuer))
 
 
-def current_crl(store: Store, now: datetime, passphrase: bytes | None = None) -> bytes:
+def current_crl(store: Store, now: datetime) -> bytes:
     """The list to hand out now, DER: the newest, or the next one if that is due.
 
     The key is opened only when a list is made. A key that cannot be opened here keeps the newest
@@ -137,7 +170,7 @@ def current_crl(store: Store, now: datetime, passphrase: bytes | None = None) ->
     if newest is not None and not due:
         return newest
     try:
-        authority = open_authority(pki_files(store.settings).home, passphrase)
+        authority = open_issuing(store.settings)
     except KeyUnusable as error:
         if newest is None:
             raise

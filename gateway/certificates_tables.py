@@ -1,4 +1,4 @@
-"""The tables of certificates: who may hold one, which were issued, how they stand, the current list."""
+"""The tables of certificates: who may hold one, who asked for one, which were issued, how they stand, the lists."""
 
 from __future__ import annotations
 
@@ -53,6 +53,36 @@ certificates = Table(
     Index("ix_certificates_urn", "urn", "issued_at"),
     # What the revocation list is made of.
     Index("ix_certificates_issuer_status", "issuer_key_id", "status"),
+)
+
+certificate_keys = Table(
+    "certificate_keys",
+    metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("key_sha256", String(64), nullable=False, comment="SHA-256 of the SubjectPublicKeyInfo, hexadecimal"),
+    # Asked before a key is certified again.
+    Index("ix_certificate_keys_key", "key_sha256"),
+)
+
+certificate_requests = Table(
+    "certificate_requests",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("uri", String(300), nullable=False, comment="name the certificate will carry; of a person with the duty"),
+    Column("urn", String(200), nullable=False, comment="of the holder"),
+    Column("agency", String(63), nullable=False, comment="who may see it; empty for people of no agency"),
+    Column("title", String(200), nullable=False),
+    Column("csr", Text, nullable=False, comment="PEM"),
+    Column("key_sha256", String(64), nullable=False, comment="what applicant and administrator compare"),
+    Column("days", Integer, comment="of validity asked for; none means the profile's"),
+    Column("status", _STATUS, nullable=False, comment="waiting, approved, issued, refused or withdrawn"),
+    Column("requested_by", String(200), nullable=False),
+    Column("requested_at", _INSTANT, nullable=False),
+    Column("decided_by", String(200)),
+    Column("decided_at", _INSTANT),
+    Column("ground", Text, comment="of a refusal"),
+    Column("serial", String(40), comment="of the certificate, once it is issued"),
+    Index("ix_certificate_requests_status", "status", "requested_at"),
 )
 
 revocation_lists = Table(

@@ -31,6 +31,9 @@ class Settings:
         log_origin: name of the transparency log, first line of every checkpoint.
         suite: algorithms the gateway itself signs and seals with: ``international`` or ``guomi``.
         accepted_suites: suites whose signatures are accepted, with commas; empty means ``suite`` alone.
+        key_passphrase_file: credential file with the passphrase of the gateway's own keys; empty means
+            ``XINQIAO_KEY_PASSPHRASE`` in the environment, or keys in clear.
+        ca_passphrase_file: the same for the issuing key, or the PIN of its token.
     """
 
     home: Path = Path("var")
@@ -44,6 +47,8 @@ class Settings:
     log_origin: str = "xinqiao.local/log"
     suite: str = "international"
     accepted_suites: str = ""
+    key_passphrase_file: str = ""
+    ca_passphrase_file: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a suite that does not exist before anything is signed with it.

@@ -148,7 +148,7 @@ def addresses(docs: Docs) -> Iterator[str]:
         for method, address in sorted(said - known):
             yield f"{page}: {method} {address} is no address of the application; correct or take it out"
     for page, text in docs.items():
-        for address in re.findall(r"(?<![\w.])/v1/[\w{}/.]+", " ".join(_commands(text))):
+        for address in re.findall(r"(?<![\w.])/v1/[\w{}/.-]+", " ".join(_commands(text))):
             # The name of a source is its agency's and its own; a concrete address stands for its template.
             whole = address.replace("/sources/{source}/", "/sources/{agency}/{source}/")
             if not any(re.fullmatch(re.escape(shape).replace(r"\{\}", r"[^/]+"), whole) for shape in shapes):

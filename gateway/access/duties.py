@@ -60,6 +60,20 @@ class Act(StrEnum):
 
     # Who is let in.
     CERTIFY = "certify", "签发、暂停、吊销证书", "issue, suspend and revoke certificates", SECURITY_ADMINISTRATOR
+    REQUEST_CERTIFICATE = (
+        "certificates.request",
+        "提交证书申请",
+        "bring requests for certificates",
+        SECURITY_ADMINISTRATOR,
+        AGENCY_ADMINISTRATOR,
+    )
+    CLOSE = (
+        "certificates.close",
+        "暂停、吊销证书或暂停系统",
+        "suspend and revoke what an agency holds",
+        SECURITY_ADMINISTRATOR,
+        AGENCY_ADMINISTRATOR,
+    )
     SEE_CERTIFICATES = (
         "certificates.see",
         "查看证书",

@@ -13,13 +13,12 @@ from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
-from certs.authority import open_authority
 from certs.ocsp import MAX_REQUEST_BYTES
 from gateway.access.errors import NotYours
 from gateway.api.callers import context, services
 from gateway.audit.files import log_folder
 from gateway.audit.tiles import ENTRIES
-from gateway.certificates_publish import current_crl, ocsp_answer, pki_files
+from gateway.certificates_publish import current_crl, ocsp_answer, open_issuing, pki_files
 from gateway.store.tables import positions
 
 blueprint = Blueprint("public", __name__)
@@ -78,7 +77,7 @@ def ocsp() -> Response:
     request.max_content_length = MAX_REQUEST_BYTES
     asked = request.get_data()
     made = services()
-    authority = open_authority(pki_files(made.store.settings).home)
+    authority = open_issuing(made.store.settings)
     with made.store.read() as conn:
         answer = ocsp_answer(conn, authority, asked, made.clock())
     return Response(answer, mimetype="application/ocsp-response")

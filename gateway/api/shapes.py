@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from marshmallow import RAISE, Schema, fields, validate
 
+from certs.revocation import REVOCATION_REASONS
 from gateway.access.applications import Wish
 from gateway.access.grants import WHOLE
 from gateway.access.reads import MAX_PAGE
+
+MAX_CSR = 16_384
+"""Characters of a certificate signing request; an RSA 4096 one takes a tenth of it."""
 
 MAX_ID = 2**63 - 1
 """Largest number a database column can be asked for."""
@@ -164,6 +168,45 @@ class Decision(Strict):
 
 
 class CertificateRequest(Strict):
-    """A certificate signing request for a system of the caller's own agency."""
+    """A certificate signing request of the calling system."""
 
-    csr = fields.String(required=True, validate=validate.Length(1, 16_384), metadata=_said("PKCS #10, PEM"))
+    csr = fields.String(required=True, validate=validate.Length(1, MAX_CSR), metadata=_said("PKCS #10, PEM"))
+
+
+class NewCertificateRequest(Strict):
+    """A certificate signing request for a system that cannot come itself yet, or for a person."""
+
+    holder = fields.String(
+        required=True, validate=validate.Length(1, 300), metadata=_said("urn:xinqiao:<agency>:<system>")
+    )
+    csr = fields.String(required=True, validate=validate.Length(1, MAX_CSR), metadata=_said("PKCS #10, PEM"))
+    title = fields.String(load_default="", validate=validate.Length(0, 200), metadata=_said("for a new holder"))
+    days = fields.Integer(
+        load_default=None, allow_none=True, validate=validate.Range(1, 365), metadata=_said("of validity; default 365")
+    )
+
+
+class RequestQuery(Strict):
+    """Which requests for certificates are listed."""
+
+    status = fields.String(
+        load_default=None, validate=validate.OneOf(("waiting", "approved", "issued", "refused", "withdrawn"))
+    )
+
+
+class Approval(Strict):
+    """What was compared before a request was approved."""
+
+    key_sha256 = fields.String(
+        required=True,
+        validate=validate.Length(1, 200),
+        metadata=_said("fingerprint of the public key as the agency said it on another way"),
+    )
+
+
+class Revocation(Strict):
+    """Why a certificate is revoked."""
+
+    reason = fields.String(
+        required=True, validate=validate.OneOf(REVOCATION_REASONS), metadata=_said("RFC 5280, 5.3.1")
+    )

@@ -21,6 +21,7 @@ from connectors.errors import Refused
 from gateway.certificates_publish import pki_files
 from gateway.cli.certs import certs
 from gateway.settings import Settings
+from tests.support.csrs import csr_pem, fingerprint
 
 
 def run(settings: Settings, *arguments: str) -> Any:
@@ -28,7 +29,7 @@ def run(settings: Settings, *arguments: str) -> Any:
     result = CliRunner().invoke(certs, [*arguments, "--json"], obj=settings, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     documents = [json.loads(line) for line in result.output.splitlines()]
-    return documents if arguments[0] == "list" else documents[0]
+    return documents if arguments[0] in ("list", "requests", "holders") else documents[0]
 
 
 def issue(settings: Settings, *more: str) -> Any:
@@ -128,3 +129,38 @@ def test_people_get_words_and_tables(sqlite_settings: Settings) -> None:
     assert issued.output.startswith("serial: ")
     assert "序列号 serial" in listed.output
     assert "crl_number: " in crl.output
+
+
+def test_a_request_by_file_is_approved_and_issued(sqlite_settings: Settings, tmp_path: Path) -> None:
+    key = make_key()
+    (tmp_path / "clinic.csr").write_text(csr_pem(key))
+
+    asked = run(sqlite_settings, "request", "urn:xinqiao:health:clinic", "--csr", str(tmp_path / "clinic.csr"))
+    issued = run(sqlite_settings, "approve", asked["id"], "--key-sha256", fingerprint(key), "--out", str(tmp_path))
+
+    certificate = x509.load_pem_x509_certificate(Path(issued["certificate"]).read_bytes())
+    (listed,) = run(sqlite_settings, "requests", "--status", "issued")
+    assert (asked["status"], asked["key_sha256"], issued["status"]) == ("waiting", fingerprint(key), "issued")
+    assert certificate.public_key() == key.public_key()
+    assert (listed["id"], listed["serial"]) == (asked["id"], issued["serial"])
+
+
+def test_a_request_is_refused_with_its_ground_or_withdrawn(sqlite_settings: Settings, tmp_path: Path) -> None:
+    states = []
+    for act in (("refuse", "--ground", "系统未备案"), ("withdraw",)):
+        (tmp_path / "a.csr").write_text(csr_pem(make_key()))
+        asked = run(sqlite_settings, "request", "urn:xinqiao:health:clinic", "--csr", str(tmp_path / "a.csr"))
+        done = run(sqlite_settings, act[0], asked["id"], *act[1:])
+        states.append((done["status"], done.get("ground")))
+
+    assert states == [("refused", "系统未备案"), ("withdrawn", None)]
+
+
+def test_a_holder_is_suspended_and_resumed(sqlite_settings: Settings) -> None:
+    issue(sqlite_settings)
+    urn = "urn:xinqiao:health:front"
+
+    told = [run(sqlite_settings, act, urn)["status"] for act in ("suspend-holder", "resume-holder")]
+
+    assert told == ["suspended", "active"]
+    assert [(row["urn"], row["status"]) for row in run(sqlite_settings, "holders")] == [(urn, "active")]
