@@ -14,7 +14,8 @@ from connectors.errors import XinqiaoError
 from connectors.spec import SourceSpec
 from gateway import deliveries
 from gateway.audit import Action, append
-from gateway.audit.log import inclusion, seal
+from gateway.audit.giving_proofs import inclusion
+from gateway.audit.log import seal
 from gateway.steps import Landed, Resolved
 from gateway.store import Store
 from schemas.judgement import ROW

@@ -6,7 +6,7 @@ nothing but that the log has not been rewritten, and that is for everyone.
 
 from __future__ import annotations
 
-import re
+import gzip
 from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
@@ -17,23 +17,28 @@ from certs.ocsp import MAX_REQUEST_BYTES
 from gateway.access.errors import NotYours
 from gateway.api.callers import context, services
 from gateway.audit.files import log_folder
-from gateway.audit.tiles import ENTRIES
+from gateway.audit.notes import parse_checkpoint
+from gateway.audit.static_log import WITNESSED
+from gateway.audit.tiles import ENTRIES, parse_path, widest
 from gateway.certificates_publish import current_crl, ocsp_answer, open_issuing, pki_files
 from gateway.store.tables import positions
 
 blueprint = Blueprint("public", __name__)
 
-# C2SP tlog-tiles: /tile/<level>/<index>, /tile/entries/<index>; index in groups of three digits, all but the
-# last with x; partial tiles end in .p/<width>. Nothing that does not look so is ever looked for on disk.
-_TILE = re.compile(r"(?:[0-9]{1,2}|entries)(?:/x[0-9]{3})*/[0-9]{3}(?:\.p/[0-9]{1,3})?", re.ASCII)
-_FULL_TILE_SECONDS = 365 * 24 * 3600
+_TILE_SECONDS = 365 * 24 * 3600
 _AUDITOR = "auditor"
 
 
 @blueprint.get("/audit/checkpoint")
 def checkpoint() -> Response:
-    """The newest signed checkpoint (C2SP tlog-checkpoint)."""
-    return _file(log_folder(services().store.settings) / "checkpoint", "text/plain; charset=utf-8", 0)
+    """The newest signed checkpoint (C2SP tlog-checkpoint), with the cosignatures it has so far."""
+    return _file(_log() / "checkpoint", "text/plain; charset=utf-8", 0)
+
+
+@blueprint.get("/audit/witnessed")
+def witnessed() -> Response:
+    """The newest checkpoint that a quorum of the log's witnesses cosigned (C2SP tlog-cosignature)."""
+    return _file(_log() / WITNESSED, "text/plain; charset=utf-8", 0)
 
 
 @blueprint.get("/audit/tile/<path:tile>")
@@ -44,15 +49,22 @@ def tile(tile: str) -> Response:
         NotYours: entries, and the caller is no auditor.
         certs.errors.NotTrusted: entries, and nobody is known to ask.
     """
-    if not _TILE.fullmatch(tile):
+    # Nothing that is not the path of a tile is ever looked for on disk.
+    asked = parse_path(f"tile/{tile}")
+    if asked is None:
         raise NotFound
-    if tile.startswith(f"{ENTRIES}/"):
+    if asked.level == ENTRIES:
         _demand_auditor()
-    # A full tile never changes; a partial one is followed by a wider one.
-    path = log_folder(services().store.settings) / "tile" / tile
-    answer = _file(path, "application/octet-stream", 0 if ".p/" in tile else _FULL_TILE_SECONDS)
-    if tile.startswith(f"{ENTRIES}/"):
+    folder = _log()
+    # A tile under a signed checkpoint never changes. One that a seal has written and not yet signed may.
+    covering = widest(asked.level, asked.number, _signed_size(folder))
+    if covering is None or asked.width > covering.width:
+        raise NotFound
+    answer = _file(folder / asked.path, "application/octet-stream", _TILE_SECONDS)
+    answer.cache_control.immutable = True
+    if asked.level == ENTRIES:
         answer.cache_control.private = True
+        _compress(answer)
     return answer
 
 
@@ -95,6 +107,26 @@ def ready() -> Response:
     with services().store.read() as conn:
         feeds = conn.execute(select(func.count()).select_from(positions)).scalar_one()
     return jsonify({"status": "ok", "feeds": feeds})
+
+
+def _log() -> Path:
+    return log_folder(services().store.settings)
+
+
+def _signed_size(folder: Path) -> int:
+    """How many entries the published checkpoint covers; the log's own file, so its signature is not asked."""
+    try:
+        return parse_checkpoint((folder / "checkpoint").read_text("utf-8")).size
+    except FileNotFoundError:
+        return 0
+
+
+def _compress(answer: Response) -> None:
+    """Entries are text that repeats itself (tlog-tiles: "SHOULD be compressed at the HTTP layer")."""
+    answer.vary.add("Accept-Encoding")
+    if request.accept_encodings.quality("gzip") > 0 and answer.status_code == 200:
+        answer.set_data(gzip.compress(answer.get_data(), compresslevel=1))
+        answer.content_encoding = "gzip"
 
 
 def _demand_auditor() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from certs.keys import write_whole
@@ -68,15 +68,25 @@ def read_tile(folder: Path, tile: Tile) -> bytes:
     return path.read_bytes()
 
 
+def tree_nodes(folder: Path, size: int) -> TileNodes:
+    """`TileNodes` of a log's own directory."""
+    return TileNodes(lambda tile: read_tile(folder, tile), size)
+
+
 class TileNodes:
     """Hashes of full subtrees of a log of ``size`` entries, read from its tiles as any client would.
 
-    Calling it is `gateway.audit.merkle.Node`.
+    Calling it is `gateway.audit.merkle.Node`. What was read and hashed is kept as long as the object lives.
+
+    Args:
+        read: gives the content of a tile, or of the full one in its place; `read_tile` of a folder, or a
+            client's `gateway.audit.static_log.StaticLog.tile`.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
-        self._folder, self._size = folder, size
+    def __init__(self, read: Callable[[Tile], bytes], size: int) -> None:
+        self._read_tile, self._size = read, size
         self._read: dict[tuple[int, int], list[bytes]] = {}
+        self._known: dict[tuple[int, int], bytes] = {}
 
     def __call__(self, level: int, index: int) -> bytes:
         """Root of subtree ``index`` of ``level``.
@@ -85,6 +95,12 @@ class TileNodes:
             FileNotFoundError: its tile is missing.
             ValueError: outside the log, or its tile is cut off.
         """
+        known = self._known.get((level, index))
+        if known is None:
+            known = self._known[level, index] = self._computed(level, index)
+        return known
+
+    def _computed(self, level: int, index: int) -> bytes:
         tile_level, height = divmod(level, 8)
         number, first = divmod(index << height, WIDTH)
         hashes = self._hashes(tile_level, number)[first : first + (1 << height)]
@@ -98,7 +114,7 @@ class TileNodes:
             tile = widest(level, number, self._size)
             if tile is None:
                 raise ValueError(f"tile {level}/{number} is outside a log of {self._size}")
-            known = split_hashes(read_tile(self._folder, tile))[: tile.width]
+            known = split_hashes(self._read_tile(tile))[: tile.width]
             self._read[level, number] = known
         return known
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.audit.notes import NoteError, Signer, Verifier, parse_vkey
+from gateway.audit.notes import NoteError, Signer, Verifier, check_name, parse_vkey
 from gateway.settings import Settings
 
 _OWNER_ONLY = 0o600
@@ -21,22 +21,40 @@ def create_log_key(settings: Settings) -> Verifier:
         FileExistsError: there is one already; another key would orphan every checkpoint that was signed.
         NoteError: ``settings.log_origin`` cannot name a log.
     """
-    origin = settings.log_origin
-    if not origin or "+" in origin or any(character.isspace() for character in origin):
-        raise NoteError(f"log_origin: expected a name without blanks and plus signs, got {origin!r}")
-    signer = Signer(origin, Ed25519PrivateKey.generate())
-    pem = signer.key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = _key_path(settings)
+    check_name(settings.log_origin)
+    signer = Signer(settings.log_origin, make_key(_key_path(settings)))
+    verifier = signer.verifier()
+    vkey_path(settings).write_text(verifier.text() + "\n", "utf-8")
+    return verifier
+
+
+def make_key(path: Path) -> Ed25519PrivateKey:
+    """Make an Ed25519 key and write it as PKCS #8 PEM, mode 0600.
+
+    Raises:
+        FileExistsError: there is one already.
+    """
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path.parent.mkdir(parents=True, exist_ok=True)
     # Owner-only from the first byte on, and never over an older key.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb") as file:
         file.write(pem)
         os.fsync(file.fileno())
-    verifier = signer.verifier()
-    vkey_path(settings).write_text(verifier.text() + "\n", "utf-8")
-    return verifier
+    return key
+
+
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """Read a key that `make_key` wrote.
+
+    Raises:
+        FileNotFoundError: there is none.
+        NoteError: the file holds another kind of key.
+    """
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise NoteError(f"{path}: expected an Ed25519 key")
+    return key
 
 
 def load_signer(settings: Settings) -> Signer:
@@ -46,10 +64,7 @@ def load_signer(settings: Settings) -> Signer:
         FileNotFoundError: the home has not been initialised.
         NoteError: the file holds another kind of key.
     """
-    key = serialization.load_pem_private_key(_key_path(settings).read_bytes(), None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise NoteError(f"{_key_path(settings)}: expected an Ed25519 key")
-    return Signer(settings.log_origin, key)
+    return Signer(settings.log_origin, load_key(_key_path(settings)))
 
 
 def load_verifier(settings: Settings) -> Verifier:

@@ -12,26 +12,23 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 import polars as pl
 import structlog
 from sqlalchemy import Connection, func, select, update
 
 from certs.keys import write_whole
-from connectors.errors import Refused, Unavailable
-from gateway.audit.files import TileNodes, log_folder, write_tiles
+from gateway.audit.files import log_folder, write_tiles
 from gateway.audit.keys import load_signer, load_verifier
-from gateway.audit.merkle import check_inclusion, inclusion_proof, leaf_hash, proof_text
 from gateway.audit.notes import Checkpoint, open_checkpoint, sign_checkpoint
-from gateway.audit.tables import append, entries, read_body, seal_state
+from gateway.audit.tables import append, entries, seal_state
 from gateway.audit.tiles import WIDTH, bundles, unpack_edge
 from gateway.clock import instant, utc_now
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.dialect import insert_missing
 
-__all__ = ["Sealer", "append", "current_checkpoint", "inclusion", "seal"]
+__all__ = ["Sealer", "append", "current_checkpoint", "seal"]
 
 _BATCH = 256 * WIDTH
 """Entries sealed in one transaction, so that a long backlog needs little memory."""
@@ -62,43 +59,6 @@ def current_checkpoint(store: Store) -> Checkpoint | None:
     with store.read() as conn:
         note = conn.execute(select(seal_state.c.checkpoint)).scalar_one_or_none()
     return None if not note else open_checkpoint(note, load_verifier(store.settings))
-
-
-def inclusion(store: Store, entry_id: int) -> dict[str, Any]:
-    """The proof that an entry is in the log, as a receipt carries it under ``audit``.
-
-    Returns:
-        ``entry`` (the body), ``index``, ``size``, ``leaf_hash`` (hex), ``proof`` (base64, lowest
-        first) and ``checkpoint`` (the signed note of a log of ``size`` entries).
-
-    Raises:
-        Refused: no such entry.
-        Unavailable: the entry waits to be sealed; a second later it is.
-        ProofError: the tiles were altered; a false proof is never given out.
-    """
-    with store.read() as conn:
-        row = conn.execute(select(entries.c.idx, entries.c.body).where(entries.c.id == entry_id)).one_or_none()
-    if row is None:
-        raise Refused(f"没有编号为 {entry_id} 的审计条目", f"no audit entry {entry_id}", entry_id=entry_id)
-    checkpoint = current_checkpoint(store)
-    if row.idx is None or checkpoint is None or row.idx >= checkpoint.size:
-        raise Unavailable(
-            f"审计条目 {entry_id} 尚未封存，请稍后再取",
-            f"audit entry {entry_id} is not sealed yet; ask again",
-            entry_id=entry_id,
-        )
-    leaf = leaf_hash(row.body)
-    nodes = TileNodes(log_folder(store.settings), checkpoint.size)
-    proof = inclusion_proof(row.idx, checkpoint.size, nodes)
-    check_inclusion(leaf, row.idx, checkpoint.size, proof, checkpoint.root)
-    return {
-        "entry": read_body(row.body),
-        "index": row.idx,
-        "size": checkpoint.size,
-        "leaf_hash": leaf.hex(),
-        "proof": proof_text(proof),
-        "checkpoint": checkpoint.note,
-    }
 
 
 def _work_to_do(store: Store) -> bool:

@@ -71,7 +71,7 @@ def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
     begin, end = 0, size
     beside = []
     while end - begin > 1:
-        middle = begin + _left_size(end - begin)
+        middle = begin + left_size(end - begin)
         if index < middle:
             beside.append((middle, end))
             end = middle
@@ -146,6 +146,6 @@ def parse_proof(texts: Sequence[str]) -> list[bytes]:
     return hashes
 
 
-def _left_size(size: int) -> int:
+def left_size(size: int) -> int:
     """The largest power of two smaller than ``size`` (RFC 6962, 2.1: k < n <= 2k)."""
     return 1 << (size - 1).bit_length() - 1

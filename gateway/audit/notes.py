@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -15,10 +16,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from gateway.audit.merkle import HASH_BYTES
 
-_ED25519 = b"\x01"
+LOG_KEY = b"\x01"
 """Signature type of Ed25519 in key identifiers and encoded keys (signed-note, "Signature types")."""
 
-_KEY_ID_BYTES = 4
+WITNESS_KEY = b"\x04"
+"""Signature type of timestamped Ed25519 cosignatures (tlog-cosignature)."""
+
+KEY_ID_BYTES = 4
+
+MAX_NOTE_BYTES = 64 * 1024
+"""Longest note that is read; room for far more than the 16 signatures every verifier must accept."""
+
+
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+"""Decimal without leading zeroes, within 63 bits."""
 
 
 class NoteError(ValueError):
@@ -30,37 +41,53 @@ class Verifier:
     """A name with its public key, as an auditor keeps it.
 
     Attributes:
-        name: of the log, without blanks and plus signs.
+        name: of the log or witness, without blanks and plus signs.
         public_key: 32 bytes, Ed25519.
+        kind: `LOG_KEY` or `WITNESS_KEY`, one byte.
     """
 
     name: str
     public_key: bytes
+    kind: bytes = LOG_KEY
 
     @property
     def key_id(self) -> bytes:
-        """First four bytes of SHA-256(name || 0x0A || 0x01 || public key)."""
-        return sha256(self.name.encode() + b"\n" + _ED25519 + self.public_key).digest()[:_KEY_ID_BYTES]
+        """First four bytes of SHA-256(name || 0x0A || kind || public key)."""
+        return sha256(self.name.encode() + b"\n" + self.kind + self.public_key).digest()[:KEY_ID_BYTES]
 
     def text(self) -> str:
         """The key as one line, ``name+id+key``: the *vkey* that is handed to auditors."""
-        return f"{self.name}+{self.key_id.hex()}+{_base64(_ED25519 + self.public_key)}"
+        return f"{self.name}+{self.key_id.hex()}+{_base64(self.kind + self.public_key)}"
 
 
-def parse_vkey(text: str) -> Verifier:
-    """Read a *vkey* line.
+def check_name(name: str) -> None:
+    """Refuse a name that cannot stand in a signature line.
 
     Raises:
-        NoteError: not a vkey, not Ed25519, or the id does not belong to name and key.
+        NoteError: empty, or with a blank, control character or plus sign in it.
+    """
+    if not name or "+" in name or any(character.isspace() or character < " " for character in name):
+        raise NoteError(f"expected a name without blanks and plus signs, got {name!r}")
+
+
+def parse_vkey(text: str, kind: bytes = LOG_KEY) -> Verifier:
+    """Read a *vkey* line.
+
+    Args:
+        kind: the signature type that is expected.
+
+    Raises:
+        NoteError: not a vkey, not Ed25519 of this type, or the id does not belong to name and key.
     """
     parts = text.strip().split("+", 2)
     if len(parts) != 3:
         raise NoteError(f"expected name+id+key, got {text.strip()!r}")
     name, key_id, encoded = parts
+    check_name(name)
     key = _unbase64(encoded)
-    if key[:1] != _ED25519 or len(key) != 33:
-        raise NoteError(f"vkey {name}: expected an Ed25519 key")
-    verifier = Verifier(name, key[1:])
+    if key[:1] != kind or len(key) != 33:
+        raise NoteError(f"vkey {name}: expected an Ed25519 key of type {kind.hex()}")
+    verifier = Verifier(name, key[1:], kind)
     if verifier.key_id.hex() != key_id:
         raise NoteError(f"vkey {name}: expected id {verifier.key_id.hex()}, got {key_id}")
     return verifier
@@ -85,8 +112,12 @@ class Signer:
         """
         if not text.endswith("\n"):
             raise NoteError("the text of a note ends in a newline")
-        signature = self.verifier().key_id + self.key.sign(text.encode())
-        return f"{text}\n— {self.name} {_base64(signature)}\n"
+        return f"{text}\n{signature_line(self.verifier(), self.key.sign(text.encode()))}"
+
+
+def signature_line(verifier: Verifier, signature: bytes) -> str:
+    """One signature line with its line feed."""
+    return f"— {verifier.name} {_base64(verifier.key_id + signature)}\n"
 
 
 def open_note(note: str, verifier: Verifier) -> str:
@@ -97,26 +128,62 @@ def open_note(note: str, verifier: Verifier) -> str:
     Raises:
         NoteError: malformed, not signed by this key, or the signature is false.
     """
+    text, signatures = split_note(note)
+    found = [signature for name, signature in signatures if is_by(verifier, name, signature)]
+    if not found:
+        raise NoteError(f"not signed by {verifier.name} with key {verifier.key_id.hex()}")
+    for signature in found:
+        verify_bytes(verifier, signature[KEY_ID_BYTES:], text.encode())
+    return text
+
+
+def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """A note's text, and its signatures: name and bytes (key id first), in order. Nothing is verified.
+
+    Raises:
+        NoteError: malformed (signed-note, "Format").
+    """
+    if len(note) > MAX_NOTE_BYTES:
+        raise NoteError(f"a note has at most {MAX_NOTE_BYTES} bytes, got {len(note)}")
+    if any(character < " " and character != "\n" for character in note):
+        raise NoteError("a note has no control characters other than line feeds")
     text, blank, lines = note.rpartition("\n\n")
     if not blank or not lines.endswith("\n"):
         raise NoteError("not a signed note: no signature lines")
-    text += "\n"
-    for line in lines.splitlines():
-        name, signature = _signature(line)
-        if name == verifier.name and signature[:_KEY_ID_BYTES] == verifier.key_id:
-            try:
-                Ed25519PublicKey.from_public_bytes(verifier.public_key).verify(signature[_KEY_ID_BYTES:], text.encode())
-            except InvalidSignature as error:
-                raise NoteError(f"the signature of {name} is false") from error
-            return text
-    raise NoteError(f"not signed by {verifier.name} with key {verifier.key_id.hex()}")
+    # Not splitlines(): to that, several other characters end a line too.
+    return f"{text}\n", [parse_signature(line) for line in lines[:-1].split("\n")]
 
 
-def _signature(line: str) -> tuple[str, bytes]:
-    dash, name, encoded = (line.split(" ") + ["", ""])[:3]
-    if dash != "—" or not name:
+def parse_signature(line: str) -> tuple[str, bytes]:
+    """Name and bytes (key id first) of one signature line, without its line feed.
+
+    Raises:
+        NoteError: not a signature line.
+    """
+    parts = line.split(" ")
+    if len(parts) != 3 or parts[0] != "—" or not parts[1]:
         raise NoteError(f"not a signature line: {line!r}")
-    return name, _unbase64(encoded)
+    name, signature = parts[1], _unbase64(parts[2])
+    if len(signature) <= KEY_ID_BYTES:
+        raise NoteError(f"signature of {name}: too short")
+    return name, signature
+
+
+def is_by(verifier: Verifier, name: str, signature: bytes) -> bool:
+    """Whether a signature names this key; both name and id must, or it is somebody else's."""
+    return name == verifier.name and signature[:KEY_ID_BYTES] == verifier.key_id
+
+
+def verify_bytes(verifier: Verifier, signature: bytes, signed: bytes) -> None:
+    """Verify 64 bytes of Ed25519 signature.
+
+    Raises:
+        NoteError: it is false.
+    """
+    try:
+        Ed25519PublicKey.from_public_bytes(verifier.public_key).verify(signature, signed)
+    except (InvalidSignature, ValueError) as error:
+        raise NoteError(f"the signature of {verifier.name} is false") from error
 
 
 @dataclass(frozen=True)
@@ -148,11 +215,22 @@ def open_checkpoint(note: str, verifier: Verifier) -> Checkpoint:
     Raises:
         NoteError: not a checkpoint, another log's, or not signed by this key.
     """
-    lines = open_note(note, verifier).splitlines()
-    if len(lines) < 3 or not (lines[1].isascii() and lines[1].isdigit()) or str(int(lines[1])) != lines[1]:
+    checkpoint = parse_checkpoint(note)
+    if checkpoint.origin != verifier.name:
+        raise NoteError(f"checkpoint of another log: expected {verifier.name}, got {checkpoint.origin}")
+    open_note(note, verifier)
+    return checkpoint
+
+
+def parse_checkpoint(note: str) -> Checkpoint:
+    """Read a checkpoint without verifying any signature: to learn whose it says it is, and nothing more.
+
+    Raises:
+        NoteError: not a checkpoint.
+    """
+    lines = split_note(note)[0][:-1].split("\n")
+    if len(lines) < 3 or "" in lines or not _SIZE.fullmatch(lines[1]):
         raise NoteError("not a checkpoint: expected origin, size and root")
-    if lines[0] != verifier.name:
-        raise NoteError(f"checkpoint of another log: expected {verifier.name}, got {lines[0]}")
     root = _unbase64(lines[2])
     if len(root) != HASH_BYTES:
         raise NoteError(f"root of the checkpoint: expected {HASH_BYTES} bytes, got {len(root)}")

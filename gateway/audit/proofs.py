@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.errors import Refused
+from gateway.audit.consistency import check_consistency
+from gateway.audit.giving_proofs import inclusion
 from gateway.audit.leaves import accepted_leaves
-from gateway.audit.log import inclusion
 from gateway.audit.merkle import (
     ProofError,
     check_inclusion,
@@ -18,7 +19,8 @@ from gateway.audit.merkle import (
     parse_proof,
     proof_text,
 )
-from gateway.audit.notes import NoteError, open_checkpoint, parse_vkey
+from gateway.audit.notes import Checkpoint, NoteError, open_checkpoint, parse_vkey
+from gateway.audit.policy import Policy
 from gateway.audit.reading import landing_entry
 from gateway.store import Store
 from schemas.canonical import canonical_json
@@ -36,15 +38,17 @@ class Proven:
         size: entries under the checkpoint that proves it.
         entry: the entry as the log has it.
         unproven: fields of the receipt that the entry does not carry; they are said, not proven.
+        witnesses: who cosigned the checkpoint, by the names of the policy; none without a policy.
     """
 
     index: int
     size: int
     entry: dict[str, Any]
     unproven: tuple[str, ...]
+    witnesses: tuple[str, ...] = ()
 
 
-def verify_receipt(receipt: Mapping[str, Any], vkey: str) -> Proven:
+def verify_receipt(receipt: Mapping[str, Any], vkey: str, policy: Policy | None = None) -> Proven:
     """Verify a receipt offline.
 
     Signature of the checkpoint, place of the entry under it, hash of the entry, and that the
@@ -53,6 +57,7 @@ def verify_receipt(receipt: Mapping[str, Any], vkey: str) -> Proven:
     Args:
         receipt: with its proof under ``audit``, or such a proof itself.
         vkey: the log's public key as one line.
+        policy: who must have cosigned the checkpoint.
 
     Raises:
         ProofError: anything of this is not so; the message says what.
@@ -60,6 +65,7 @@ def verify_receipt(receipt: Mapping[str, Any], vkey: str) -> Proven:
     proof = receipt.get(AUDIT, receipt)
     try:
         checkpoint = open_checkpoint(proof["checkpoint"], parse_vkey(vkey))
+        witnesses = policy.demand(checkpoint.note) if policy else ()
         entry, index = proof["entry"], proof["index"]
         path = parse_proof(proof["proof"])
         leaf = leaf_hash(canonical_json(entry))
@@ -73,7 +79,7 @@ def verify_receipt(receipt: Mapping[str, Any], vkey: str) -> Proven:
     if claimed != (checkpoint.size, leaf.hex()):
         raise ProofError("size or leaf hash of the receipt are not those of its checkpoint and entry")
     check_inclusion(leaf, index, checkpoint.size, path, checkpoint.root)
-    return Proven(index, checkpoint.size, entry, _unproven(receipt, entry))
+    return Proven(index, checkpoint.size, entry, _unproven(receipt, entry), witnesses)
 
 
 def _unproven(receipt: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -85,6 +91,36 @@ def _unproven(receipt: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[str
         if said[name] != entry[name]:
             raise ProofError(f"{name}: the receipt says {said[name]!r}, the log {entry[name]!r}")
     return tuple(sorted(name for name in said.keys() - entry.keys() if said[name] is not None))
+
+
+def verify_consistency(proof: Mapping[str, Any], earlier: str, vkey: str) -> Checkpoint:
+    """Verify offline that a log begins with what an earlier checkpoint of it covers.
+
+    Args:
+        proof: as `gateway.audit.giving_proofs.consistency` gives it.
+        earlier: the signed note that was kept.
+        vkey: the log's public key as one line.
+
+    Returns:
+        the later checkpoint.
+
+    Raises:
+        ProofError: it is not shown; or one of the checkpoints is not signed by this key.
+    """
+    try:
+        verifier = parse_vkey(vkey)
+        first, second = open_checkpoint(earlier, verifier), open_checkpoint(proof["checkpoint"], verifier)
+        path, said = parse_proof(proof["proof"]), (proof["first"], proof["second"])
+    except NoteError as error:
+        raise ProofError(str(error)) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ProofError(f"not a proof of consistency: {type(error).__name__} {error}") from error
+    if said != (first.size, second.size):
+        raise ProofError(
+            f"the proof is from {said[0]} to {said[1]}, the checkpoints are of {first.size} and {second.size}"
+        )
+    check_consistency(first.size, second.size, first.root, second.root, path)
+    return second
 
 
 def accepted_count(entry: Mapping[str, Any]) -> int:

@@ -149,6 +149,23 @@ def bundle(entries: Iterable[bytes]) -> bytes:
     return b"".join(struct.pack(">H", len(entry)) + entry for entry in entries)
 
 
+def split_bundle(data: bytes) -> list[bytes]:
+    """The entries of a bundle, in order.
+
+    Raises:
+        ValueError: it is cut off.
+    """
+    entries: list[bytes] = []
+    at = 0
+    while at < len(data):
+        end = at + 2 + int.from_bytes(data[at : at + 2])
+        if end > len(data) or at + 2 > len(data):
+            raise ValueError(f"a bundle is cut off after {len(entries)} entries")
+        entries.append(data[at + 2 : end])
+        at = end
+    return entries
+
+
 def bundles(first: int, entries: Sequence[bytes]) -> dict[Tile, bytes]:
     """The entry bundles over ``entries``, the first of which stands at the start of bundle number ``first``."""
     pieces = [entries[at : at + WIDTH] for at in range(0, len(entries), WIDTH)]

@@ -11,7 +11,7 @@ from gateway.audit.files import read_tile, tile_files
 from gateway.audit.merkle import HASH_BYTES
 from gateway.audit.problems import Problems
 from gateway.audit.tables import entries
-from gateway.audit.tiles import ENTRIES, WIDTH, Tile, parse_path, widest
+from gateway.audit.tiles import ENTRIES, WIDTH, Tile, parse_path, split_bundle, widest
 from gateway.store import Store
 
 
@@ -82,12 +82,7 @@ def _begins(folder: Path, tile: Tile, last: Tile) -> bool:
         return True
     if tile.level != ENTRIES:
         return len(part) == tile.width * HASH_BYTES and whole.startswith(part)
-    return whole.startswith(part) and _count(part) == tile.width
-
-
-def _count(bundled: bytes) -> int:
-    start = number = 0
-    while start < len(bundled):
-        start += 2 + int.from_bytes(bundled[start : start + 2])
-        number += 1
-    return number if start == len(bundled) else -1
+    try:
+        return whole.startswith(part) and len(split_bundle(part)) == tile.width
+    except ValueError:
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,14 +12,23 @@ import click
 
 from connectors.errors import Refused
 from gateway.audit.actions import action_of
-from gateway.audit.keys import load_verifier, vkey_path
+from gateway.audit.keys import load_verifier
 from gateway.audit.log import current_checkpoint
-from gateway.audit.merkle import ProofError
-from gateway.audit.notes import Verifier, parse_vkey
-from gateway.audit.proofs import verify_receipt
 from gateway.audit.reading import Listed, list_entries, what_did, who_changed, who_read
 from gateway.audit.verify import VerifyReport
 from gateway.audit.verify import verify as verify_everything
+from gateway.cli.audit_proofs import (
+    FILE,
+    consistency,
+    prove,
+    read_vkey,
+    tell_nothing,
+    tell_progress,
+    verify_consistency_file,
+    verify_log,
+    verify_receipt_file,
+    vkey_option,
+)
 from gateway.cli.output import json_option, print_json, print_rows, shown
 from gateway.home import open_home
 from gateway.settings import Settings
@@ -35,66 +43,37 @@ _COLUMNS = (
     ("purpose", "用途 purpose"),
 )
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-_vkey = click.option("--vkey", "vkey_file", type=_FILE, help="公钥文件 / the log's public key")
-
 
 @click.group("audit")
 def audit() -> None:
     """透明日志：校验与查询 / The transparency log: verify it, and ask it."""
 
 
+for _command in (prove, consistency, verify_receipt_file, verify_consistency_file, verify_log):
+    audit.add_command(_command)
+
+
 @audit.command("verify")
 @click.option(
     "--against",
-    type=_FILE,
+    type=FILE,
     help="先前保存的检查点 / a checkpoint kept from earlier; the log must begin with it",
 )
-@_vkey
+@vkey_option
 @json_option
 @click.pass_obj
 def verify(settings: Settings, against: Path | None, vkey_file: Path | None, as_json: bool) -> None:
     """Recompute everything from nothing; exit 1 and name the first bad entry if anything was altered. 全面校验。"""
-    key = _read_vkey(vkey_file) if vkey_file else None
+    key = read_vkey(vkey_file) if vkey_file else None
     kept = against.read_text("utf-8") if against else None
     with open_home(settings) as store:
-        report = verify_everything(store, key, kept, _progress if sys.stderr.isatty() else _silent)
+        report = verify_everything(store, key, kept, tell_progress if sys.stderr.isatty() else tell_nothing)
     if as_json:
         print_json(asdict(report))
     else:
         _print_report(report)
     if not report.ok:
         sys.exit(1)
-
-
-@audit.command("verify-receipt")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@_vkey
-@json_option
-@click.pass_obj
-def verify_receipt_file(settings: Settings, file: Path, vkey_file: Path | None, as_json: bool) -> None:
-    """Verify the receipt in FILE offline, with nothing but the log's public key. 离线校验回执。"""
-    verifier = _read_vkey(vkey_file or vkey_path(settings))
-    try:
-        with click.open_file(str(file), encoding="utf-8") as opened:
-            receipt = json.load(opened)
-        if not isinstance(receipt, dict):
-            raise ProofError("a receipt is a JSON object")
-        proven = verify_receipt(receipt, verifier.text())
-    except (ProofError, ValueError) as error:
-        if as_json:
-            print_json({"ok": False, "problem": str(error)})
-        else:
-            click.echo(shown(f"回执无效 / the receipt is not proven: {error}"))
-        sys.exit(1)
-    if as_json:
-        print_json({"ok": True, **asdict(proven)})
-        return
-    act = action_of(str(proven.entry["action"]))
-    click.echo(f"回执有效 / proven: 条目 entry {proven.index} of {proven.size} ({act.zh} / {act.en})")
-    if proven.unproven:
-        click.echo(shown(f"未列入日志的字段 / said, but not in the log: {', '.join(proven.unproven)}"))
 
 
 @audit.command("who-read")
@@ -155,14 +134,6 @@ def checkpoint(settings: Settings, as_json: bool) -> None:
         click.echo(newest.note, nl=False)
 
 
-def _read_vkey(path: Path) -> Verifier:
-    try:
-        return parse_vkey(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        # NoteError is a ValueError; so is text that is not UTF-8.
-        raise Refused(f"{path} 不是日志公钥：{error}", f"{path} is not a log's public key: {error}") from error
-
-
 def _checked(text: str) -> str:
     code = uscc_rules.normalize(text)
     if faults := uscc_rules.validate(code):
@@ -202,11 +173,3 @@ def _print_report(report: VerifyReport) -> None:
     for problem in report.problems:
         place = "" if problem.entry is None else f"[{problem.entry}] "
         click.echo(shown(f"  {place}{problem.where}: {problem.zh} / {problem.en}"))
-
-
-def _progress(what: str, so_far: int) -> None:
-    click.echo(f"\r{what} {so_far:,}", err=True, nl=False)
-
-
-def _silent(what: str, so_far: int) -> None:
-    """A program that reads our output needs no progress."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from datetime import datetime, timedelta
@@ -54,6 +55,41 @@ def test_entries_say_who_read_about_whom_and_are_served_to_auditors_only(
 
     assert (problem(stranger), problem(system)) == ((401, "certificate_missing"), (403, "not_yours"))
     assert (allowed.get_data(), allowed.cache_control.private) == (tiles(home)[path], True)
+
+
+def test_tiles_are_kept_by_caches_and_the_checkpoint_is_not(
+    home: Installation, client: FlaskClient, landed: str
+) -> None:
+    path = next(path for path in tiles(home) if path.startswith("0/"))
+
+    tile, checkpoint = (ask(client, None, "GET", f"/audit/{one}") for one in (f"tile/{path}", "checkpoint"))
+
+    assert (tile.mimetype, tile.cache_control.immutable) == ("application/octet-stream", True)
+    assert (tile.cache_control.max_age, checkpoint.cache_control.max_age) == (365 * 24 * 3600, 0)
+
+
+def test_a_tile_that_no_checkpoint_covers_is_not_served(home: Installation, client: FlaskClient, landed: str) -> None:
+    beyond = home.settings.home / "log" / "tile" / "0" / "000.p" / "255"
+    beyond.write_bytes(bytes(255 * 32))
+
+    answer = ask(client, None, "GET", "/audit/tile/0/000.p/255")
+
+    beyond.unlink()
+    assert problem(answer) == (404, "not_found")
+
+
+def test_entries_are_compressed_for_who_takes_it(home: Installation, client: FlaskClient, landed: str) -> None:
+    path = max(path for path in tiles(home) if path.startswith("entries/"))
+    auditor = home.person(PersonName("qian.qi", "auditor"))
+
+    answer = ask(client, auditor, "GET", f"/audit/tile/{path}", headers={"Accept-Encoding": "gzip"})
+
+    assert (answer.content_encoding, answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert gzip.decompress(answer.get_data()) == tiles(home)[path]
+
+
+def test_what_no_quorum_has_cosigned_yet_is_not_there(client: FlaskClient, landed: str) -> None:
+    assert problem(ask(client, None, "GET", "/audit/witnessed")) == (404, "not_found")
 
 
 def test_a_revocation_list_is_renewed_when_half_its_time_is_over(home: Installation, client: FlaskClient) -> None:

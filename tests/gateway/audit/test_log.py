@@ -12,8 +12,9 @@ from connectors.errors import Refused, Unavailable
 from gateway.audit import log as sealing
 from gateway.audit.actions import Action
 from gateway.audit.files import log_folder
+from gateway.audit.giving_proofs import inclusion
 from gateway.audit.keys import load_signer
-from gateway.audit.log import Sealer, append, current_checkpoint, inclusion, seal
+from gateway.audit.log import Sealer, append, current_checkpoint, seal
 from gateway.audit.merkle import ProofError, leaf_hashes, root
 from gateway.audit.notes import Checkpoint
 from gateway.audit.tables import entries, seal_state

@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import select
 
 from connectors.errors import Refused, Unavailable
+from gateway.audit.giving_proofs import inclusion
 from gateway.audit.keys import create_log_key, load_verifier
-from gateway.audit.log import append, inclusion, seal
+from gateway.audit.log import append, seal
 from gateway.audit.merkle import ProofError, leaf_hash
 from gateway.audit.proofs import record_proof, verify_receipt, verify_record_proof
 from gateway.audit.tables import entries

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.audit.files import TileNodes, write_tiles
+from gateway.audit.files import tree_nodes, write_tiles
 from gateway.audit.merkle import check_inclusion, inclusion_proof, leaf_hashes, root
 from gateway.audit.tiles import ENTRIES, Edge, Tile, bundle, bundles, parse_path, split_hashes, unpack_edge, widest
 
@@ -102,7 +102,7 @@ def test_proofs_come_from_the_files_alone(tmp_path_factory: pytest.TempPathFacto
         write_tiles(folder, {last: files[last]}, size)
 
     for place in wanted:
-        proof = inclusion_proof(place, size, TileNodes(folder, size))
+        proof = inclusion_proof(place, size, tree_nodes(folder, size))
         check_inclusion(LEAVES[place], place, size, proof, edge.root())
 
 
@@ -120,4 +120,4 @@ def test_partial_tiles_go_when_the_full_one_is_there(tmp_path_factory: pytest.Te
     _, third = wider.extend(LEAVES[20:300])
     write_tiles(folder, third, 20)
     assert not (folder / "tile/0/000.p").exists()
-    assert TileNodes(folder, 20)(2, 4) == root(LEAVES[16:20])
+    assert tree_nodes(folder, 20)(2, 4) == root(LEAVES[16:20])

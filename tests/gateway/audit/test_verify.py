@@ -280,7 +280,7 @@ def test_problems_beyond_a_hundred_are_counted_and_the_first_is_kept(store: Stor
 
 
 def test_settings_name_the_log(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="log_origin"):
+    with pytest.raises(ValueError, match="a name without blanks"):
         create_log_key(Settings(home=tmp_path, log_origin="a name with blanks"))
 
 

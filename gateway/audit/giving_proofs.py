@@ -1,0 +1,103 @@
+"""Proofs made from the home's own log: that an entry is in it, that it begins with an earlier checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+
+from connectors.errors import Refused, Unavailable
+from gateway.audit.consistency import check_consistency, consistency_proof
+from gateway.audit.files import log_folder, tree_nodes
+from gateway.audit.log import current_checkpoint
+from gateway.audit.merkle import check_inclusion, inclusion_proof, leaf_hash, proof_text, range_root
+from gateway.audit.notes import Checkpoint
+from gateway.audit.tables import entries, read_body
+from gateway.store import Store
+
+
+def inclusion(store: Store, entry_id: int) -> dict[str, Any]:
+    """The proof that an entry is in the log, as a receipt carries it under ``audit``.
+
+    Returns:
+        ``entry`` (the body), ``index``, ``size``, ``leaf_hash`` (hex), ``proof`` (base64, lowest
+        first) and ``checkpoint`` (the signed note of a log of ``size`` entries).
+
+    Raises:
+        Refused: no such entry.
+        Unavailable: the entry waits to be sealed; a second later it is.
+        ProofError: the tiles were altered; a false proof is never given out.
+    """
+    return _inclusion(
+        store, entries.c.id == entry_id, f"编号为 {entry_id} 的审计条目", f"audit entry with id {entry_id}"
+    )
+
+
+def inclusion_at(store: Store, index: int) -> dict[str, Any]:
+    """`inclusion` of the entry at a place in the log.
+
+    Raises:
+        Refused: the log is not that long.
+    """
+    return _inclusion(store, entries.c.idx == index, f"序号为 {index} 的审计条目", f"entry {index}")
+
+
+def _inclusion(store: Store, which: ColumnElement[bool], zh: str, en: str) -> dict[str, Any]:
+    with store.read() as conn:
+        row = conn.execute(select(entries.c.idx, entries.c.body).where(which)).one_or_none()
+    if row is None:
+        raise Refused(f"没有{zh}", f"no {en}")
+    checkpoint = current_checkpoint(store)
+    if row.idx is None or checkpoint is None or row.idx >= checkpoint.size:
+        raise Unavailable(f"{zh}尚未封存，请稍后再取", f"{en} is not sealed yet; ask again")
+    leaf = leaf_hash(row.body)
+    proof = inclusion_proof(row.idx, checkpoint.size, tree_nodes(log_folder(store.settings), checkpoint.size))
+    check_inclusion(leaf, row.idx, checkpoint.size, proof, checkpoint.root)
+    return {
+        "entry": read_body(row.body),
+        "index": row.idx,
+        "size": checkpoint.size,
+        "leaf_hash": leaf.hex(),
+        "proof": proof_text(proof),
+        "checkpoint": checkpoint.note,
+    }
+
+
+def consistency(store: Store, first: int) -> dict[str, Any]:
+    """The proof that the log begins with its first ``first`` entries; see `verify_consistency`.
+
+    Returns:
+        ``first`` and ``first_root`` (hex), ``second`` and ``second_root``, ``proof`` (base64), and
+        ``checkpoint``: the signed note of a log of ``second`` entries.
+
+    Raises:
+        Refused: the log has never been sealed, or is shorter than that.
+        ProofError: the tiles were altered; a false proof is never given out.
+    """
+    checkpoint = current_checkpoint(store)
+    if checkpoint is None or not 0 <= first <= checkpoint.size:
+        size = checkpoint.size if checkpoint else 0
+        raise Refused(
+            f"日志有 {size} 条，不能从 {first} 条起证明", f"the log has {size} entries, expected at least {first}"
+        )
+    proof, first_root = proof_from(store, checkpoint, first)
+    return {
+        "first": first,
+        "first_root": first_root.hex(),
+        "second": checkpoint.size,
+        "second_root": checkpoint.root.hex(),
+        "proof": proof_text(proof),
+        "checkpoint": checkpoint.note,
+    }
+
+
+def proof_from(store: Store, checkpoint: Checkpoint, first: int) -> tuple[list[bytes], bytes]:
+    """The consistency proof from ``first`` entries to a checkpoint of this log, verified; and the root at ``first``.
+
+    Raises:
+        ProofError: the tiles were altered.
+    """
+    nodes = tree_nodes(log_folder(store.settings), checkpoint.size)
+    proof, first_root = consistency_proof(first, checkpoint.size, nodes), range_root(0, first, nodes)
+    check_consistency(first, checkpoint.size, first_root, checkpoint.root, proof)
+    return proof, first_root
