@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
+from certs.extensions import extension_of
 from certs.names import PREFIX
 
 MIN_RSA_BITS = 2048
@@ -78,7 +78,6 @@ class Violation:
     en: str
 
 
-_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 Check = Callable[[x509.Certificate, Place], Violation | None]
 
 
@@ -132,7 +131,7 @@ def key_strength(certificate: x509.Certificate, place: Place) -> Violation | Non
 
 def basic_constraints(certificate: x509.Certificate, place: Place) -> Violation | None:
     """RFC 5280, 4.2.1.9: an authority says cA, critically; what says nothing or FALSE must not sign certificates."""
-    extension = _extension(certificate, x509.BasicConstraints)
+    extension = extension_of(certificate.extensions, x509.BasicConstraints)
     is_authority = extension is not None and extension.value.ca
     if is_authority == place.is_authority and not (is_authority and extension and not extension.critical):
         return None
@@ -144,7 +143,7 @@ def basic_constraints(certificate: x509.Certificate, place: Place) -> Violation 
 
 def path_length(certificate: x509.Certificate, place: Place) -> Violation | None:
     """RFC 5280, 4.2.1.9: at most pathLenConstraint authorities may follow in the path."""
-    extension = _extension(certificate, x509.BasicConstraints)
+    extension = extension_of(certificate.extensions, x509.BasicConstraints)
     limit = extension.value.path_length if extension else None
     if place.authorities_below is None or limit is None or place.authorities_below <= limit:
         return None
@@ -159,7 +158,7 @@ def path_length(certificate: x509.Certificate, place: Place) -> Violation | None
 
 def key_usage(certificate: x509.Certificate, place: Place) -> Violation | None:
     """RFC 5280, 4.2.1.3: the key may do what it does here, and an end entity's key may not sign certificates."""
-    extension = _extension(certificate, x509.KeyUsage)
+    extension = extension_of(certificate.extensions, x509.KeyUsage)
     needed = "key_cert_sign" if place.is_authority else "digital_signature"
     allowed = extension is not None and getattr(extension.value, needed)
     overreach = extension is not None and not place.is_authority and extension.value.key_cert_sign
@@ -179,7 +178,7 @@ def extended_key_usage(certificate: x509.Certificate, place: Place) -> Violation
 
     anyExtendedKeyUsage does not count: an application that requires a purpose may refuse it.
     """
-    extension = _extension(certificate, x509.ExtendedKeyUsage)
+    extension = extension_of(certificate.extensions, x509.ExtendedKeyUsage)
     purposes = list(extension.value) if extension else []
     if place.is_authority or ExtendedKeyUsageOID.CLIENT_AUTH in purposes:
         return None
@@ -199,7 +198,7 @@ def subject_alternative_name(certificate: x509.Certificate, place: Place) -> Vio
     """
     if place.is_authority:
         return None
-    extension = _extension(certificate, x509.SubjectAlternativeName)
+    extension = extension_of(certificate.extensions, x509.SubjectAlternativeName)
     names = xinqiao_uris(certificate)
     if extension and len(names) == 1 and (extension.critical or certificate.subject.rdns):
         return None
@@ -228,9 +227,9 @@ def key_identifiers(certificate: x509.Certificate, place: Place) -> Violation | 
     """
     missing = []
     is_self_issued = certificate.issuer == certificate.subject
-    if _extension(certificate, x509.AuthorityKeyIdentifier) is None and not is_self_issued:
+    if extension_of(certificate.extensions, x509.AuthorityKeyIdentifier) is None and not is_self_issued:
         missing.append("authorityKeyIdentifier")
-    if place.is_authority and _extension(certificate, x509.SubjectKeyIdentifier) is None:
+    if place.is_authority and extension_of(certificate.extensions, x509.SubjectKeyIdentifier) is None:
         missing.append("subjectKeyIdentifier")
     if not missing:
         return None
@@ -262,7 +261,9 @@ def violations(certificate: x509.Certificate, place: Place) -> list[Violation]:
     return [found for check in CHECKS if (found := check(certificate, place)) is not None]
 
 
-def weak_signature(signed: x509.Certificate | x509.CertificateSigningRequest) -> Violation | None:
+def weak_signature(
+    signed: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList,
+) -> Violation | None:
     """What is wrong with the algorithm that something was signed with; None if nothing.
 
     Of RSASSA-PSS the algorithm itself says nothing of the hash, its parameters do (RFC 4055, 3.1).
@@ -309,13 +310,6 @@ def xinqiao_uris(certificate: x509.Certificate) -> list[str]:
     RFC 8141, 3.1 makes ``URN:XINQIAO:`` the same name as ``urn:xinqiao:``; both are found here,
     so that a second name cannot hide behind capitals.
     """
-    extension = _extension(certificate, x509.SubjectAlternativeName)
+    extension = extension_of(certificate.extensions, x509.SubjectAlternativeName)
     uris = extension.value.get_values_for_type(x509.UniformResourceIdentifier) if extension else []
     return [uri for uri in uris if uri.lower().startswith(PREFIX)]
-
-
-def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> x509.Extension[_Kind] | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind)
-    except x509.ExtensionNotFound:
-        return None

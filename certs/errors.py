@@ -74,6 +74,18 @@ class CrlUnusable(CertsError):
     code = "crl_unusable"
 
 
+class ExternalUnusable(CertsError):
+    """The description of an external authority, or a file that it names, cannot be used; it vouches for nobody."""
+
+    code = "external_authority_unusable"
+
+
+class Unanswered(CertsError):
+    """An address that a revocation list or an OCSP answer is fetched from did not answer as it should."""
+
+    code = "revocation_source_unavailable"
+
+
 class NotTrusted(CertsError):
     """A presented certificate was refused; the subclass says at which step."""
 
@@ -196,6 +208,23 @@ class NoIdentity(NotTrusted):
             f"the certificate names no system: expected exactly one urn:xinqiao:<agency>:<system>, got {list(found)}; "
             "apply for a new one",
             found=list(found),
+        )
+
+
+class NotVouchable(NotTrusted):
+    """Step 5: an external authority named somebody for whom it may not speak."""
+
+    code = "certificate_agency"
+
+    def __init__(self, urn: str, authority: str, agencies: Sequence[str]) -> None:
+        super().__init__(
+            f"外部机构 {authority} 只能为 {list(agencies)} 的系统签发证书，不能为 {urn} 签发；"
+            "请使用信桥机构签发的证书。",
+            f"external authority {authority} may name systems of {list(agencies)} only, not {urn}; "
+            "use a certificate of this gateway's own authority",
+            urn=urn,
+            authority=authority,
+            agencies=list(agencies),
         )
 
 

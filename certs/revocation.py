@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -51,19 +51,25 @@ class Standing:
         reason: key of ``REASONS`` when revoked; what is missing when unknown.
         since: when it was revoked, UTC.
         holder: status of the system or person it names: ``active``, or any other word for not active.
+        grace: empty; or which answer had ended and counts all the same, because the configuration says how long it may.
     """
 
     status: Status
     reason: str = ""
     since: datetime | None = None
     holder: str = "unknown"
+    grace: str = ""
 
 
 class RevocationSource(Protocol):
-    """Whoever can say how a certificate stands."""
+    """Whoever can say how certificates of our own authority stand, and which holders are active."""
 
     def standing(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Standing:
         """How the certificate, whose signature by ``issuer`` is already proven, stands now."""
+        ...
+
+    def holder(self, urn: str) -> str:
+        """Status of the system or person of that name: ``active``, or any other word for not active."""
         ...
 
 
@@ -106,8 +112,13 @@ def build_crl(
     return builder.sign(key, hashes.SHA256())
 
 
-def parse_crl(content: bytes, issuer: x509.Certificate) -> x509.CertificateRevocationList:
+def parse_crl(
+    content: bytes, issuer: x509.Certificate, understood: Container[x509.ObjectIdentifier] = ()
+) -> x509.CertificateRevocationList:
     """Read a list, PEM or DER, and make sure that the issuer signed it.
+
+    Args:
+        understood: critical extensions that the caller acts upon.
 
     Raises:
         CrlUnusable: not a list, of another issuer, signature wrong, or critical extensions not understood
@@ -117,7 +128,7 @@ def parse_crl(content: bytes, issuer: x509.Certificate) -> x509.CertificateRevoc
         is_pem = content.lstrip().startswith(b"-----BEGIN")
         crl = (x509.load_pem_x509_crl if is_pem else x509.load_der_x509_crl)(content)
         is_signed = crl.issuer == issuer.subject and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # the stub leaves out key kinds that sign nothing; they raise TypeError
-        critical = [extension.oid.dotted_string for extension in crl.extensions if extension.critical]
+        critical = [e.oid.dotted_string for e in crl.extensions if e.critical and e.oid not in understood]
     except (*UNREADABLE, TypeError, InvalidSignature) as error:
         raise CrlUnusable(f"吊销列表无法读取：{error}。", f"the revocation list cannot be read: {error}") from error
     if not is_signed:

@@ -1,16 +1,21 @@
-"""Trust: which authorities are believed, read from one PEM file. Not who they vouch for; that is ``verify``."""
+"""Trust: which authorities are believed, read from files. Not who they vouch for; that is ``verify``."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import structlog
 from cryptography import x509
 from cryptography.x509.verification import Store
 
 from certs.errors import AuthorityMissing
+from certs.external import FOLDER, External, read_externals
+from certs.files import file_stamp, folder_stamp
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,10 +28,12 @@ class Trust:
     Attributes:
         roots: self-signed anchors.
         intermediates: authorities between a root and an end entity.
+        externals: authorities of others, each with the agencies it may name; our own come first.
     """
 
     roots: tuple[x509.Certificate, ...]
     intermediates: tuple[x509.Certificate, ...] = ()
+    externals: tuple[External, ...] = ()
 
     @cached_property
     def store(self) -> Store:
@@ -56,36 +63,34 @@ def read_trust(path: Path) -> Trust:
 
 
 class TrustFile:
-    """A trust file that is read again when it changed, so that a new authority needs no restart.
+    """The trust file and the folder of external authorities, read again when they changed: no restart for a new one.
 
-    Safe to share between threads. A replacement that cannot be read is reported by ``current``
-    as an error: trust is never a guess.
+    Safe to share between threads. A trust file that cannot be read is reported by ``current`` as an error: trust
+    is never a guess. A description of an external authority that cannot be used is logged, and it is not believed.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, externals: Path | None = None) -> None:
+        self._path, self._externals = path, externals or path.parent / FOLDER
         self._lock = threading.Lock()
-        self._read: tuple[tuple[int, int, int], Trust] | None = None
+        self._read: tuple[object, Trust] | None = None
 
     def current(self) -> Trust:
-        """The authorities the file names now.
+        """The authorities the files name now.
 
         Raises:
             AuthorityMissing: as ``read_trust``.
         """
         with self._lock:
-            stamp = file_stamp(self._path)
+            stamp = (file_stamp(self._path), folder_stamp(self._externals))
             if self._read is None or self._read[0] != stamp:
-                self._read = (stamp, read_trust(self._path))
+                self._read = (stamp, self._all())
             return self._read[1]
 
-
-def file_stamp(path: Path) -> tuple[int, int, int]:
-    """What tells one state of a file from another: inode, size, nanosecond of change; zeros if it is missing."""
-    if not path.exists():
-        return (0, 0, 0)
-    status = path.stat()
-    return (status.st_ino, status.st_size, status.st_mtime_ns)
+    def _all(self) -> Trust:
+        externals, problems = read_externals(self._externals)
+        for problem in problems:
+            log.warning("external authority unusable, it is not believed", error=problem.en)
+        return replace(read_trust(self._path), externals=externals)
 
 
 def _no_anchor(path: Path, problem: str) -> AuthorityMissing:

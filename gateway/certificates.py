@@ -245,6 +245,10 @@ class RegistrySource:
             return Standing(Status.UNKNOWN, "not in the registry")
         return found[1]
 
+    def holder(self, urn: str) -> str:
+        """Whether the system or person of that name is active, suspended or unregistered; for external authorities."""
+        return holder_status(self.conn, urn) or "unregistered"
+
     def by_serial(self, serial: str) -> tuple[str, Standing] | None:
         """Fingerprint and standing of what is registered under a serial."""
         row = self.conn.execute(_STANDING, {"serial": serial}).one_or_none()

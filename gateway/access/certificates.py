@@ -54,12 +54,18 @@ def renew(context: Context, authority: Authority, csr_pem: str) -> Issued:
 
     Raises:
         Invalid: not a PEM signing request.
-        NotYours: the caller is a person; people ask a security administrator.
+        NotYours: the caller is a person; people ask a security administrator. Or it came with a
+            certificate of an external authority, whose revocation ours would outlive.
         Conflict: it has ``MAX_GOOD`` good certificates already.
         certs.errors.RequestRefused: its signature does not hold, or its key is too weak.
     """
     if context.caller.is_person:
         raise NotYours("个人证书由安全管理员签发。", "Certificates of people are issued by the security administrator.")
+    if context.caller.authority:
+        raise NotYours(
+            f"证书由外部机构 {context.caller.authority} 签发，请向该机构更新。",
+            f"Your certificate is of the external authority {context.caller.authority}; renew it there.",
+        )
     name = SystemName(context.caller.agency, context.caller.system)
     csr = read_pem_csr(csr_pem)
     with context.store.write() as conn:

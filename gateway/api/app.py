@@ -71,6 +71,7 @@ def create_app(
         ),
     )
     problems.register(app)
+    callers.tell_grace(app)
     metrics.count_requests(app)
     _describe(app)
     app.register_blueprint(public.blueprint)

@@ -8,17 +8,22 @@ from datetime import datetime
 from threading import BoundedSemaphore
 from typing import Any, cast
 
-from flask import current_app, g, request
+import structlog
+from flask import Flask, Response, current_app, g, request
 
 from certs.trust import TrustFile
 from certs.verify import Identity, verify
 from connectors.vault import Vault
 from gateway.access.context import Context
+from gateway.audit import circumstances
 from gateway.certificates import RegistrySource
 from gateway.sealing import Sealer
 from gateway.store import Store
 
+log = structlog.get_logger(__name__)
+
 PURPOSE_HEADER = "Xinqiao-Purpose"
+GRACE_HEADER = "Xinqiao-Certificate-Grace"
 
 _EXTENSION = "xinqiao"
 
@@ -79,4 +84,31 @@ def verify_again() -> None:
 def _caller(made: Services, now: datetime) -> Identity:
     chain = made.peer_chain(request.environ)
     with made.store.read() as conn:
-        return verify(chain, made.trust.current(), RegistrySource(conn), now)
+        caller = verify(chain, made.trust.current(), RegistrySource(conn), now)
+    circumstances.note(_vouched(caller))
+    if caller.grace:
+        # Once a request, wherever it goes: in the entries, in the answer, in the log, in the metrics.
+        g.certificate_grace = caller.grace
+        log.warning("certificate counts by grace only", caller=caller.urn, grace=caller.grace)
+    return caller
+
+
+def _vouched(caller: Identity) -> dict[str, str]:
+    """What every audit entry of this request says about an authority that is not ours."""
+    told = {"certificate_authority": caller.authority, "certificate_grace": caller.grace}
+    return {name: value for name, value in told.items() if value}
+
+
+def tell_grace(app: Flask) -> None:
+    """Make every answer to a caller whose certificate counts by grace say so, and no entry of anybody else."""
+
+    def forget(error: BaseException | None) -> None:
+        circumstances.note({})
+
+    def tell(answer: Response) -> Response:
+        if grace := g.get("certificate_grace"):
+            answer.headers[GRACE_HEADER] = grace
+        return answer
+
+    app.after_request(tell)
+    app.teardown_request(forget)

@@ -26,10 +26,12 @@ class Requests:
         self._lock = threading.Lock()
         self._count: Counter[tuple[str, str]] = Counter()
         self._seconds: Counter[str] = Counter()
+        self._by_grace = 0
 
-    def add(self, endpoint: str, status: str, seconds: float) -> None:
+    def add(self, endpoint: str, status: str, seconds: float, by_grace: bool) -> None:
         """Count one answer."""
         with self._lock:
+            self._by_grace += by_grace
             self._count[endpoint, status] += 1
             self._seconds[endpoint] += seconds  # type: ignore[assignment]  # Counter holds any number; its stub says int
 
@@ -37,6 +39,11 @@ class Requests:
         """How many, with their labels."""
         with self._lock:
             return [({"endpoint": e, "status": s}, float(n)) for (e, s), n in sorted(self._count.items())]
+
+    def by_grace(self) -> list[Sample]:
+        """How many of them to callers whose certificate counted only because a grace period is configured."""
+        with self._lock:
+            return [({}, float(self._by_grace))]
 
     def seconds(self) -> list[Sample]:
         """How long altogether, with their labels."""
@@ -53,7 +60,8 @@ def count_requests(app: Flask) -> None:
 
     def end(answer: Response) -> Response:
         endpoint = request.endpoint or "none"
-        counted.add(endpoint, str(answer.status_code), time.perf_counter() - g.get("began", time.perf_counter()))
+        seconds = time.perf_counter() - g.get("began", time.perf_counter())
+        counted.add(endpoint, str(answer.status_code), seconds, "certificate_grace" in g)
         return answer
 
     @app.get("/metrics")
@@ -89,6 +97,8 @@ def render(counted: Requests) -> str:
          [({"source": a, "status": b}, n) for a, b, n in by_rejection]),
         ("xinqiao_requests_total", "counter", "Requests answered by this worker process.",
          [({**labels, **worker}, n) for labels, n in counted.counts()]),
+        ("xinqiao_certificate_grace_requests_total", "counter", "Requests by certificates that counted by grace only.",
+         [({**labels, **worker}, n) for labels, n in counted.by_grace()]),
         ("xinqiao_request_seconds_total", "counter", "Seconds this worker process spent answering.",
          [({**labels, **worker}, n) for labels, n in counted.seconds()]),
     ]  # fmt: skip

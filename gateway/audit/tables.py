@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Column, Connection, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from gateway.audit.actions import Action, action_of
+from gateway.audit.circumstances import noted
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.tiles import MAX_ENTRY_BYTES
 from gateway.clock import instant
@@ -93,6 +94,8 @@ def append(
             feed positions it covers.
         usccs: entities it is about; found again by `gateway.audit.reading.who_read`.
 
+    What ``gateway.audit.circumstances`` has noted about the request stands in the entry too.
+
     Returns:
         id of the entry; its place in the log is given when it is sealed.
 
@@ -105,7 +108,7 @@ def append(
     named = sorted(set(usccs))
     written_at = instant(at)
     about = {"usccs": named} if named else {}
-    body = canonical_json({**facts, **about, "action": act.value, "actor": actor, "at": written_at})
+    body = canonical_json({**noted(), **facts, **about, "action": act.value, "actor": actor, "at": written_at})
     if len(body) > MAX_ENTRY_BYTES:
         raise ValueError(f"audit entry {act.value}: expected at most {MAX_ENTRY_BYTES} bytes, got {len(body)}")
     row = {"leaf_hash": leaf_hash(body), "body": body, "action": act.value, "actor": actor, "at": written_at}

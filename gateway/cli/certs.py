@@ -12,7 +12,7 @@ from certs.names import DUTIES, Name, PersonName, SystemName
 from connectors.errors import Refused
 from gateway import certificates as registry
 from gateway.certificates_publish import open_issuing, pki_files
-from gateway.cli import certs_acts, certs_requests
+from gateway.cli import certs_acts, certs_external, certs_requests
 from gateway.cli.certs_output import csr_option, days_option, out_option, serial_of, tell, write_issued
 from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_rows
@@ -116,5 +116,5 @@ def _holder(agency: str, system: str, person: str, duty: str | None, hosts: tupl
         raise click.UsageError(str(error)) from error
 
 
-for command in (*certs_acts.COMMANDS, *certs_requests.COMMANDS):
+for command in (*certs_acts.COMMANDS, *certs_requests.COMMANDS, *certs_external.COMMANDS):
     certs.add_command(command)

@@ -8,13 +8,16 @@ import time
 from pathlib import Path
 
 import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.authority import Files
-from certs.trust import file_stamp
+from certs.external import FOLDER, read_externals
+from certs.files import file_stamp, folder_stamp
 
 log = structlog.get_logger(__name__)
 
-# Looking at three files costs microseconds, but not for each of hundreds of handshakes a second.
+# Looking at the files costs microseconds, but not for each of hundreds of handshakes a second.
 LOOK_EVERY_SECONDS = 0.5
 
 # A peer that goes silent holds a thread for at most so long; gunicorn itself would wait for ever.
@@ -54,12 +57,14 @@ def build_context(files: Files) -> ssl.SSLContext:
     context.num_tickets = 0
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(cafile=files.trust)
+    for external in read_externals(files.home / FOLDER)[0]:
+        context.load_verify_locations(cadata=_pem(*external.roots, *external.intermediates))
     context.load_cert_chain(files.gateway, files.gateway_key, password=_no_passphrase)
     return context
 
 
 class ReloadingContext:
-    """Gives the current context, and a new one after the certificate, key or trust file changed.
+    """Gives the current context, and a new one after the certificate, key, trust file or an external authority changed.
 
     Open connections keep the context they began with. While the files do not fit together, for
     instance between the renaming of a new key and of its certificate, the context before stays.
@@ -95,8 +100,12 @@ class ReloadingContext:
         self._stamp = stamp
         log.info("tls context rebuilt", certificate=str(self._files.gateway))
 
-    def _stamps(self) -> tuple[tuple[int, int, int], ...]:
-        return tuple(file_stamp(path) for path in self._watched)
+    def _stamps(self) -> tuple[object, ...]:
+        return (*(file_stamp(path) for path in self._watched), folder_stamp(self._files.home / FOLDER))
+
+
+def _pem(*certificates: x509.Certificate) -> str:
+    return "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates)
 
 
 def _no_passphrase() -> str:

@@ -28,6 +28,9 @@ class Answering:
     def standing(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Standing:
         return self.answer
 
+    def holder(self, urn: str) -> str:
+        return self.answer.holder
+
 
 def trace_certificate(authority: Authority, now: datetime = NOW, lifetime: timedelta | None = None) -> Issued:
     """A certificate for the tracing system of agriculture."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import ssl
 import time
@@ -21,6 +22,7 @@ from gateway.client import client_context
 from gateway.clock import utc_now
 from gateway.server import ServerProcess
 from tests.gateway.server.conftest import CUSTOMS, Call, Holder, Installation
+from tests.support.foreign_authority import found
 
 pytestmark = pytest.mark.serial
 
@@ -259,6 +261,30 @@ def test_a_newly_trusted_authority_is_believed_without_a_restart(
 
     # Its authority is believed now; but nobody says that the certificate is not revoked.
     assert (answer.status_code, answer.json()["code"]) == (403, "certificate_revocation_unknown")
+
+
+def test_a_system_of_an_external_authority_enters_without_a_restart_and_leaves_with_its_description(
+    installation: Installation, call: Call, tmp_path: Path
+) -> None:
+    foreign = found(tmp_path, utc_now())
+    holder = installation.keep(foreign.issue(CUSTOMS))
+    installation.issue()  # so that the system is registered
+    foreign.folder = pki_files(installation.settings).home / "external"
+    description = foreign.describe()
+    foreign.publish()
+    time.sleep(0.6)
+
+    try:
+        with call(holder) as client:
+            client.get("/healthz")
+            entered = client.get("/whoami")
+            description.unlink()
+            refused = client.get("/whoami")
+    finally:
+        shutil.rmtree(foreign.folder)
+
+    assert (entered.status_code, entered.json()["urn"]) == (200, CUSTOMS.urn)
+    assert (refused.status_code, refused.json()["code"]) == (403, "certificate_chain")
 
 
 def test_without_tls_there_is_no_certificate() -> None:
