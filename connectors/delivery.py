@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -73,8 +74,27 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """What a finding lists, kept so that the findings of several pieces can be said as one.
+
+    Attributes:
+        kind: ``lines`` (the first ten and how many), ``met`` (the first five words), ``frequent`` (the commonest five).
+        zh: the sentence with ``{listed}`` where the list stands.
+        en: the same in English.
+        words: what was met, in that order, with how often.
+    """
+
+    kind: str
+    zh: str
+    en: str
+    words: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Finding:
     """Something worth telling the agency that does not stop a row or a delivery.
+
+    Of a delivery read piece by piece each piece has its own; ``connectors.findings.merge_findings`` makes them one.
 
     Attributes:
         rule: stable code, e.g. ``column.unexpected``.
@@ -83,6 +103,7 @@ class Finding:
         example: one value, shortened to 80 characters; never a personal field.
         zh: one sentence in 简体中文.
         en: the same in English.
+        listing: what the sentences list, or None; made by ``connectors.findings``.
     """
 
     rule: str
@@ -91,6 +112,7 @@ class Finding:
     example: str | None
     zh: str
     en: str
+    listing: Listing | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -108,11 +130,12 @@ class Layout:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The delivery as text, exactly as sent: nothing trimmed, converted or dropped.
+    """A bounded piece of the delivery as text, exactly as sent: nothing trimmed, converted or dropped.
 
     Attributes:
         delivery: where it came from.
-        frame: ``_row``, ``_part``, ``_line`` and one pl.String column per heading; empty cells are null.
+        frame: ``_row`` (running over the whole delivery), ``_part``, ``_line`` and one pl.String column per heading;
+            empty cells are null.
         findings: e.g. formula cells whose stored result was taken, footer notes set aside.
         faults: rows that cannot be read as records at all (ragged lines); see :data:`FAULT_COLUMNS`.
         layouts: which parts have which headings; empty means that all parts have all of them.

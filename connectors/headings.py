@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from connectors.delivery import LINE, PART
+from connectors.delivery import LINE, PART, Layout
+from connectors.errors import SourceChanged
 from connectors.spec import Column, Form, SourceSpec
 from schemas.judgement import ROW
 
@@ -63,6 +64,57 @@ def fits(headings: Iterable[str], spec: SourceSpec) -> list[Fit]:
         missing = tuple(names[0] for names in asked if not any(heading_key(name) in present for name in names))
         found.append(Fit(form, missing, len(asked)))
     return sorted(found, key=lambda fit: (len(fit.missing) > 0, len(fit.missing), -fit.asked))
+
+
+def choose_form(layout: Layout, spec: SourceSpec) -> Form:
+    """The one form of the source that fits the headings.
+
+    Raises:
+        SourceChanged: none does, or two fit equally well.
+    """
+    ranked = fits(layout.headings, spec)
+    best = ranked[0]
+    rivals = [fit.form.name for fit in ranked if not fit.missing and fit.asked == best.asked]
+    if not best.missing and len(rivals) == 1:
+        return best.form
+    raise _changed(best, rivals, layout, spec)
+
+
+def _changed(best: Fit, rivals: list[str], layout: Layout, spec: SourceSpec) -> SourceChanged:
+    expected = known(best.form, spec)
+    unexpected = [heading for heading in layout.headings if heading_key(heading) not in expected]
+    part = "、".join(layout.parts[:3])
+    if rivals:
+        zh, en = f"同时符合表样 {'、'.join(rivals)}", f"fits the forms {', '.join(rivals)} equally well"
+    else:
+        zh = (
+            f"不符合任何表样；最接近“{best.form.name}”，缺少 {'、'.join(best.missing)}，"
+            f"多出 {'、'.join(unexpected) or '无'}"
+        )
+        en = (
+            f"fits no form; the nearest is {best.form.name!r}: missing {', '.join(best.missing)}; "
+            f"unexpected {', '.join(unexpected) or 'none'}"
+        )
+    return SourceChanged(
+        f"{spec.source} {part}：{zh}。未入库，原始文件已保留；请与报送单位核对后修改 source.yml。",
+        f"{spec.source} {part}: {en}. Nothing landed, the bytes are kept; ask the agency, then change source.yml.",
+        source=spec.source,
+        parts=list(layout.parts),
+        form=best.form.name,
+        missing=list(best.missing),
+        unexpected=unexpected,
+    )
+
+
+def is_settled(headings: Iterable[str], spec: SourceSpec) -> bool:
+    """Whether no further heading could change which form is chosen, or which column fills which field."""
+    ranked = fits(headings, spec)
+    best = ranked[0]
+    if best.missing or any(other.asked >= best.asked for other in ranked[1:]):
+        return False
+    present = {heading_key(heading) for heading in headings}
+    groups = [group for column in best.form.columns for group in (column.headings, *column.also) if group]
+    return all(heading_key(group[0]) in present for group in groups)
 
 
 def known(form: Form, spec: SourceSpec) -> set[str]:

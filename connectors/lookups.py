@@ -45,11 +45,13 @@ def look_up(column: pl.Series, words: Sequence[Word], many: bool, record_type: s
         field: the field of it.
     """
     table = {heading_key(word): entry.code for entry in words for word in entry.words}
-    counts = column.drop_nulls().value_counts()
+    filled = column.drop_nulls()
+    # Both in the order met, so that what is reported about the same rows is always the same.
+    counts = zip(filled.unique(maintain_order=True), filled.unique_counts(), strict=True)
     codes: dict[str, str] = {}
     unknown: dict[str, int] = {}
     ambiguous: set[str] = set()
-    for value, count in counts.iter_rows():
+    for value, count in counts:
         if is_placeholder(value):
             continue
         found, missed = _many(value, table) if many else _one(value, table)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from connectors.delivery import LINE, PART, Finding, Layout, Mapped, Sheet
-from connectors.errors import SourceChanged
-from connectors.headings import Fit, fits, heading_key, known, pick
+from connectors.findings import FREQUENT, MET, finding_of_list, merge_findings
+from connectors.headings import choose_form, heading_key, pick
 from connectors.lookups import look_up
 from connectors.registry import adapter
 from connectors.spec import Column, Form, SourceSpec
@@ -40,6 +40,8 @@ class _Piece:
 def map_sheet(sheet: Sheet, spec: SourceSpec) -> Mapped:
     """Rename and translate columns; every one of them is mapped, ignored on purpose or reported.
 
+    Each sheet of a delivery is mapped by itself; the findings of all of them together are ``merge_findings``.
+
     Raises:
         SourceChanged: no form of the source fits the headings, or two fit equally well.
     """
@@ -58,7 +60,7 @@ def map_sheet(sheet: Sheet, spec: SourceSpec) -> Mapped:
         frame=frame,
         form="+".join(dict.fromkeys(piece.form for piece in pieces)),
         headings=headings,
-        findings=(*sheet.findings, *(finding for piece in pieces for finding in piece.findings)),
+        findings=merge_findings((*sheet.findings, *(finding for piece in pieces for finding in piece.findings))),
         faults=pl.concat([sheet.faults, *(faults for piece in pieces for faults in piece.faults)]),
     )
 
@@ -71,7 +73,7 @@ def _map_layout(sheet: Sheet, layout: Layout, spec: SourceSpec) -> _Piece:
             schema={ROW: pl.UInt32, OPERATION: pl.String, **{c.field: pl.String for c in form.columns}}
         )
         return _Piece(empty, form.name, {}, [], [])
-    form = _choose(layout, spec)
+    form = choose_form(layout, spec)
     by_key = {heading_key(heading): heading for heading in layout.headings}
     piece = _Piece(rows.select(ROW), form.name, {}, [], [])
     used: set[str] = set()
@@ -87,41 +89,6 @@ def _map_layout(sheet: Sheet, layout: Layout, spec: SourceSpec) -> _Piece:
     operation = _operation(rows, by_key, spec, piece, used)
     piece.findings.extend(_left_over(rows, layout, form, used, spec))
     return replace(piece, frame=rows.select(ROW).with_columns(operation, *columns))
-
-
-def _choose(layout: Layout, spec: SourceSpec) -> Form:
-    ranked = fits(layout.headings, spec)
-    best = ranked[0]
-    rivals = [fit.form.name for fit in ranked if not fit.missing and fit.asked == best.asked]
-    if not best.missing and len(rivals) == 1:
-        return best.form
-    raise _changed(best, rivals, layout, spec)
-
-
-def _changed(best: Fit, rivals: list[str], layout: Layout, spec: SourceSpec) -> SourceChanged:
-    expected = known(best.form, spec)
-    unexpected = [heading for heading in layout.headings if heading_key(heading) not in expected]
-    part = "、".join(layout.parts[:3])
-    if rivals:
-        zh, en = f"同时符合表样 {'、'.join(rivals)}", f"fits the forms {', '.join(rivals)} equally well"
-    else:
-        zh = (
-            f"不符合任何表样；最接近“{best.form.name}”，缺少 {'、'.join(best.missing)}，"
-            f"多出 {'、'.join(unexpected) or '无'}"
-        )
-        en = (
-            f"fits no form; the nearest is {best.form.name!r}: missing {', '.join(best.missing)}; "
-            f"unexpected {', '.join(unexpected) or 'none'}"
-        )
-    return SourceChanged(
-        f"{spec.source} {part}：{zh}。未入库，原始文件已保留；请与报送单位核对后修改 source.yml。",
-        f"{spec.source} {part}: {en}. Nothing landed, the bytes are kept; ask the agency, then change source.yml.",
-        source=spec.source,
-        parts=list(layout.parts),
-        form=best.form.name,
-        missing=list(best.missing),
-        unexpected=unexpected,
-    )
 
 
 def _fill(rows: pl.DataFrame, column: Column, chosen: list[str], spec: SourceSpec, piece: _Piece) -> pl.Series:
@@ -156,31 +123,31 @@ def _without_unclear(values: pl.Series, sent: pl.Series, unclear: Callable[[str]
         return values
     hit = sent.is_in(words).fill_null(value=False)
     listed = [word for word in words if not _PERSONAL_VALUE.search(word)][:5]
-    shown = "、".join(listed)
     piece.findings.append(
-        Finding(
+        finding_of_list(
             "value.unclear",
             sent.name,
             int(hit.sum()),
-            listed[0][:80] if listed else None,
-            f"“{sent.name}”有数额或单位不明的值，未采用，所在行照常处理：{shown}；请补全后重报",
+            MET,
+            dict.fromkeys(listed, 1),
+            f"“{sent.name}”有数额或单位不明的值，未采用，所在行照常处理：{{listed}}；请补全后重报",
             f"{sent.name!r} has values whose amount or unit is unclear; they were left out and their rows went on: "
-            f"{shown}; complete them and send them again",
+            "{listed}; complete them and send them again",
+            example=listed[0][:80] if listed else None,
         )
     )
     return values.to_frame("value").select(pl.when(~hit).then("value")).to_series()
 
 
 def _unknown_words(column: Column, heading: str, unknown: dict[str, int]) -> Finding:
-    example = max(unknown, key=lambda word: unknown[word])
-    listed = "、".join(list(unknown)[:5])
-    return Finding(
+    return finding_of_list(
         "lookup.unknown_word",
         heading,
         sum(unknown.values()),
-        example[:80],
-        f"“{heading}”有对照表 {column.lookup} 未列的词：{listed}；请核对后补充对照表",
-        f"{heading!r} has words that lookup {column.lookup} does not list: {listed}; check them and add them to it",
+        FREQUENT,
+        unknown,
+        f"“{heading}”有对照表 {column.lookup} 未列的词：{{listed}}；请核对后补充对照表",
+        f"{heading!r} has words that lookup {column.lookup} does not list: {{listed}}; check them and add them to it",
     )
 
 

@@ -1,149 +1,101 @@
-"""From the bytes of a delivery to text rows, exactly as sent. One module per format; this one chooses and joins."""
+"""From the bytes of a delivery to text rows, exactly as sent, in bounded pieces. One module per format."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
-from connectors.decode.archive import Allowance, files_inside, open_zip, read_member
-from connectors.decode.csv import read_csv
-from connectors.decode.grid import to_table
-from connectors.decode.json import read_json, read_ndjson
-from connectors.decode.shape import Table, undecodable
-from connectors.decode.tidy import tidy
-from connectors.decode.xls import read_xls
-from connectors.decode.xlsx import read_xlsx
-from connectors.decode.xml import read_xml
-from connectors.delivery import LINE, PART, Delivery, Layout, Sheet, no_faults
+from connectors.decode.archive import Allowance
+from connectors.decode.contents import read_tables
+from connectors.decode.pieces import PIECE_BYTES, Piece, plan_pieces
+from connectors.decode.shape import Table
+from connectors.decode.sheets import CHUNK, empty_sheet, one_sheet, to_sheets
+from connectors.delivery import Delivery, Sheet
 from connectors.spec import SourceSpec
 from connectors.vault import DEFAULT_MAX_UNPACKED_BYTES
-from schemas.faults import Fault
-from schemas.judgement import FAULT_COLUMNS, ROW
+from schemas.judgement import ROW
 
-_READERS = {"csv": read_csv, "json": read_json, "ndjson": read_ndjson, "xml": read_xml}
+__all__ = ["CHUNK", "PIECE_BYTES", "Piece", "decode", "decode_chunks", "decode_piece", "plan_pieces"]
 
 
-def decode(delivery: Delivery, spec: SourceSpec, max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES) -> Sheet:
-    """Read every part as text.
+def decode_chunks(
+    delivery: Delivery, spec: SourceSpec, max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES, rows: int = CHUNK
+) -> Iterator[Sheet]:
+    """Read every part as text, one bounded sheet after the other; memory does not grow with the delivery.
 
-    Returns:
-        Sheet: rows in the order of parts, members, worksheets and lines; columns in the order first met.
+    Rows come in the order of parts, members, worksheets and lines, and ``_row`` runs over all of them from 1.
+    There is at least one sheet, also of an empty delivery. What is wrong with the bytes may show only late:
+    nothing may be landed before the last sheet has come.
+
+    Args:
+        delivery: its bytes are in the vault.
+        spec: the source.
+        max_unpacked_bytes: largest total that compressed parts may unpack to.
+        rows: most rows of one sheet.
 
     Raises:
         Undecodable: a part is not of a declared format or encoding, is damaged, or unpacks to too much.
+        SourceChanged: before the first sheet, where the headings of a CSV file or of all pages fit no form.
     """
-    tables: list[Table] = []
+    return _chunks(delivery, spec, plan_pieces(delivery, spec, piece_bytes=None), max_unpacked_bytes, rows)
+
+
+def decode_piece(
+    delivery: Delivery,
+    spec: SourceSpec,
+    piece: Piece,
+    max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES,
+    rows: int = CHUNK,
+) -> Iterator[Sheet]:
+    """Read one of the pieces of :func:`plan_pieces`, for workers that share a delivery.
+
+    The pieces in their order have the rows of :func:`decode_chunks` in theirs; ``_row`` runs from 1 in each of them,
+    so the number of a row in the delivery is known when the rows of the pieces before it have been counted.
+    Each piece has the whole of ``max_unpacked_bytes`` for itself.
+
+    Raises:
+        Undecodable: as :func:`decode_chunks`.
+    """
+    yield from _sheets(delivery, spec, piece, Allowance(max_unpacked_bytes), rows)
+
+
+def _chunks(
+    delivery: Delivery, spec: SourceSpec, pieces: list[Piece], max_unpacked_bytes: int, rows: int
+) -> Iterator[Sheet]:
     allowance = Allowance(max_unpacked_bytes)
-    for part in delivery.parts:
-        for table in _read(part.name, part.path.read_bytes(), spec, allowance, inside=False):
-            tables.append(tidy(table, spec.decode))
-    names = _distinct([table.name for table in tables])
-    frames = [
-        table.frame.with_columns(pl.lit(name, dtype=pl.String).alias(PART))
-        for name, table in zip(names, tables, strict=True)
-    ]
-    frame = pl.concat(frames, how="diagonal") if frames else pl.DataFrame(schema={LINE: pl.UInt32, PART: pl.String})
-    cells = [name for name in frame.columns if name not in (LINE, PART)]
-    frame = frame.select(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias(ROW), PART, LINE, *cells)
-    findings = tuple(finding for table in tables for finding in table.findings)
-    return Sheet(delivery, frame, findings, _ragged(frame, names, tables), tuple(_layouts(names, tables)))
+    if not pieces:
+        yield empty_sheet(delivery)
+    before = 0
+    for piece in pieces:
+        read = 0
+        for sheet in _sheets(delivery, spec, piece, allowance, rows):
+            yield _moved_by(before, sheet)
+            read += sheet.frame.height
+        before += read
 
 
-def _read(name: str, data: bytes, spec: SourceSpec, allowance: Allowance, inside: bool) -> Iterator[Table]:
-    where = f"{spec.source} {name}"
-    kind = _kind(where, data, spec.decode.formats, inside)
-    if kind == "zip":
-        with open_zip(where, data, allowance) as archive:
-            for member_name, member in files_inside(where, archive):
-                content = read_member(where, archive, member)
-                yield from _read(f"{name}/{member_name}", content, spec, allowance, inside=True)
-    elif kind in ("xlsx", "xls"):
-        grids = (
-            read_xlsx(where, data, spec.decode.sheets, allowance)
-            if kind == "xlsx"
-            else read_xls(where, data, spec.decode.sheets)
-        )
-        found = [table for grid in grids if (table := to_table(f"{name}{grid.name}", grid, spec)) is not None]
-        if not found:
-            raise undecodable(where, "工作簿没有任何内容。", "the workbook is empty.")
-        yield from found
-    else:
-        yield _READERS[kind](name, data, spec)
+def _sheets(delivery: Delivery, spec: SourceSpec, piece: Piece, allowance: Allowance, rows: int) -> Iterator[Sheet]:
+    return to_sheets(delivery, _tables(delivery, spec, piece, allowance, rows), piece.headings, rows)
 
 
-def _kind(where: str, data: bytes, allowed: tuple[str, ...], inside: bool) -> str:
-    """Which of the allowed formats the bytes are: by their beginning, never by the file's name."""
-    if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        kind = "xlsx" if _is_workbook(data) else "zip"
-    elif data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-        kind = "xls"
-    else:
-        text = [name for name in allowed if name in _READERS]
-        begins = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-        likely = {b"<": "xml", b"{": "json", b"[": "json"}.get(begins, "csv")
-        kind = likely if likely in text or len(text) != 1 else text[0]
-    if kind in allowed and not (inside and kind == "zip"):
-        return kind
-    listed = "、".join(allowed)
-    raise undecodable(
-        where,
-        f"应为 {listed} 之一，实际看来是 {kind}{'（压缩包内不可再有压缩包）' if inside and kind == 'zip' else ''}。",
-        f"expected one of {', '.join(allowed)}, the bytes look like {kind}"
-        f"{' (no archive inside an archive)' if inside and kind == 'zip' else ''}.",
-        expected=list(allowed),
-        got=kind,
-    )
+def _tables(delivery: Delivery, spec: SourceSpec, piece: Piece, allowance: Allowance, rows: int) -> Iterator[Table]:
+    for name, part in zip(piece.names, delivery.parts[piece.first_part : piece.past_part], strict=True):
+        with part.path.open("rb") as file:
+            yield from read_tables(name, file, piece.kind, spec, allowance, rows, piece.span)
 
 
-def _is_workbook(data: bytes) -> bool:
-    """Whether an archive is a workbook, by its own members: a ZIP of stored workbooks has their bytes in it too."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return "xl/workbook.xml" in archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        return b"xl/workbook.xml" in data  # cut short: what it was meant to be decides which reader says so
+def _moved_by(before: int, sheet: Sheet) -> Sheet:
+    row = (pl.col(ROW) + before).cast(pl.UInt32)
+    return replace(sheet, frame=sheet.frame.with_columns(row), faults=sheet.faults.with_columns(row))
 
 
-def _distinct(names: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    distinct = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        distinct.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return distinct
+def decode(delivery: Delivery, spec: SourceSpec, max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES) -> Sheet:
+    """Read every part as text, as one sheet, whatever its headings: for deliveries that are known to be small.
 
-
-def _layouts(names: list[str], tables: list[Table]) -> Iterator[Layout]:
-    """Tables of the same headings together; pages of one answer have the headings of all of them."""
-    groups: dict[tuple[str, ...], list[str]] = {}
-    pages = [column for table in tables if not table.whole for column in table.frame.columns]
-    for name, table in zip(names, tables, strict=True):
-        columns = table.frame.columns if table.whole else list(dict.fromkeys(pages))
-        groups.setdefault(tuple(column for column in columns if column != LINE), []).append(name)
-    return (Layout(tuple(parts), headings) for headings, parts in groups.items())
-
-
-def _ragged(frame: pl.DataFrame, names: list[str], tables: list[Table]) -> pl.DataFrame:
-    """A fault for each row that has another number of cells than its heading: its columns may have shifted."""
-    broken = {
-        (name, line): got for name, table in zip(names, tables, strict=True) for line, got in table.broken.items()
-    }
-    if not broken:
-        return no_faults()
-    lines = [line for _, line in broken]
-    rows = frame.filter(pl.col(LINE).is_in(lines)).select(ROW, PART, LINE).iter_rows()
-    found: list[tuple[object, ...]] = []
-    for row, part, line in rows:
-        if (part, line) in broken:
-            got = broken[part, line]
-            fault = Fault(
-                "row.ragged",
-                f"{part} 第 {line} 行有 {got} 个单元格，与标题行不一致，列可能错位；请检查该行的逗号与引号后重报",
-                f"{part} line {line} has {got} cells, not as many as the heading, so its columns may have shifted; "
-                "check its commas and quotation marks and deliver it again",
-            )
-            found.append((row, "", str(got), fault.rule, fault.zh, fault.en, []))
-    return pl.DataFrame(found, schema=FAULT_COLUMNS, orient="row")
+    Raises:
+        Undecodable: as :func:`decode_chunks`.
+    """
+    pieces = plan_pieces(delivery, spec, piece_bytes=None, demand_form=False)
+    return one_sheet(_chunks(delivery, spec, pieces, max_unpacked_bytes, CHUNK))

@@ -1,12 +1,18 @@
-"""ZIP files: opened without trusting them. Nothing is ever written under a member's name."""
+"""ZIP files: opened without trusting them. Nothing is ever written under a member's name.
+
+What is unpacked goes into a nameless temporary file, or straight to its reader; never into memory as a whole.
+"""
 
 from __future__ import annotations
 
-import io
+import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import IO
 
 from connectors.decode.shape import undecodable
 
@@ -14,6 +20,7 @@ MAX_MEMBERS = 2000
 # Real spreadsheets and CSV files shrink 5 to 50 times; a zip bomb 1000 times and more.
 MAX_RATIO = 200
 RATIO_MATTERS_FROM = 10 * 1024 * 1024
+_CHUNK = 1024 * 1024
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 
@@ -25,14 +32,14 @@ class Allowance:
     left: int
 
 
-def open_zip(where: str, data: bytes, allowance: Allowance) -> zipfile.ZipFile:
+def open_zip(where: str, file: IO[bytes], allowance: Allowance) -> zipfile.ZipFile:
     """Open a ZIP file (also the one inside an XLSX) after taking what it says it would unpack to from the allowance.
 
     Raises:
         Undecodable: not a ZIP or cut short, too many members, unpacks to too much, or is encrypted.
     """
     try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise undecodable(
             where, f"ZIP 文件不完整或已损坏（{error}）。", f"the ZIP file is cut short or damaged ({error})."
@@ -62,28 +69,46 @@ def open_zip(where: str, data: bytes, allowance: Allowance) -> zipfile.ZipFile:
     return archive
 
 
-def read_member(where: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """The bytes of one member; never more than the size that was checked when the file was opened.
+def member_chunks(where: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The bytes of one member, piece by piece; never more than the size that was checked when the file was opened.
 
     Raises:
-        Undecodable: the member is damaged, or is not what its heading says.
+        Undecodable: the member is damaged, or is not what its heading says; perhaps only after its last piece.
     """
+    left = member.file_size
     try:
         with archive.open(member) as file:
-            content = file.read(member.file_size + 1)
+            while chunk := file.read(min(_CHUNK, left + 1)):
+                left -= len(chunk)
+                if left < 0:
+                    break
+                yield chunk
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise undecodable(
             where,
             f"ZIP 内的“{member_name(member)}”已损坏（{error}）。",
             f"member {member_name(member)!r} of the ZIP is damaged ({error}).",
         ) from error
-    if len(content) != member.file_size:
+    if left:
         raise undecodable(
             where,
             f"ZIP 内的“{member_name(member)}”与声明的大小不符。",
             f"member {member_name(member)!r} of the ZIP is not of the size it declares.",
         )
-    return content
+
+
+@contextmanager
+def unpacked(where: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+    """One member as a file that can be read from any place; it is gone when the block ends, or the process.
+
+    Raises:
+        Undecodable: the member is damaged, or is not what its heading says.
+    """
+    with tempfile.TemporaryFile(prefix="xinqiao-unpacked-") as file:
+        for chunk in member_chunks(where, archive, member):
+            file.write(chunk)
+        file.seek(0)
+        yield file
 
 
 def member_name(member: zipfile.ZipInfo) -> str:

@@ -1,4 +1,4 @@
-"""The two large parts of an XLSX workbook, shared strings and worksheets, read in one pass with expat.
+"""The two large parts of an XLSX workbook, shared strings and worksheets, read piece by piece with expat.
 
 A document type is refused the moment it begins, before any entity in it could be used.
 Source: ECMA-376 part 1, 18.3.1.4 (cells), 18.4.8 (string items), 22.9.2.19 (escaped characters).
@@ -7,23 +7,26 @@ Source: ECMA-376 part 1, 18.3.1.4 (cells), 18.4.8 (string items), 22.9.2.19 (esc
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from xml.parsers import expat
 
-from connectors.decode.grid import Grid
+from connectors.decode.grid import Run
 from connectors.decode.shape import undecodable
+from connectors.decode.shared_strings import SharedStrings
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _HALF = range(0xD800, 0xE000)
 _SUBSTITUTE = "\x1a"
 _DIGITS = "0123456789"
 _LAST_ROW = 1_048_576
+_CHUNK = 64 * 1024
 
 
 class _StringItems:
     """Handlers that gather the text of ``si`` items; all runs joined, phonetic hints (``rPh``) left out."""
 
-    def __init__(self) -> None:
-        self.items: list[str] = []
+    def __init__(self, items: SharedStrings) -> None:
+        self._items = items
         self._text: list[str] = []
         self._is_text = self._is_hint = False
 
@@ -39,7 +42,7 @@ class _StringItems:
         elif name == "rPh":
             self._is_hint = False
         elif name == "si":
-            self.items.append(_unescaped("".join(self._text)))
+            self._items.append(_unescaped("".join(self._text)))
             self._text.clear()
 
     def text(self, data: str) -> None:
@@ -50,10 +53,8 @@ class _StringItems:
 class _Cells:
     """Handlers that gather the rows of a worksheet."""
 
-    def __init__(self, where: str, shared: list[str]) -> None:
-        self.rows: list[tuple[int, dict[int, str]]] = []
-        self.formulas: list[str] = []
-        self.unfilled: list[str] = []
+    def __init__(self, where: str, shared: SharedStrings) -> None:
+        self.run = Run()
         self._where, self._shared = where, shared
         self._columns: dict[str, int] = {}
         self._line, self._column, self._kind, self._place = 0, -1, "n", ""
@@ -88,11 +89,12 @@ class _Cells:
             if value:
                 self._row[self._column] = value
             if self._has_formula:
-                (self.formulas if value else self.unfilled).append(self._place or f"R{self._line}C{self._column + 1}")
+                place = self._place or f"R{self._line}C{self._column + 1}"
+                (self.run.formulas if value else self.run.unfilled).append(place)
         elif name == "rPh":
             self._is_hint = False
         elif name == "row":
-            self.rows.append((self._line, self._row))
+            self.run.rows.append((self._line, self._row))
 
     def text(self, data: str) -> None:
         if self._is_text:
@@ -139,44 +141,59 @@ class _Cells:
         return self._columns[letters]
 
 
-def read_shared_strings(where: str, data: bytes) -> list[str]:
+def read_shared_strings(where: str, chunks: Iterable[bytes]) -> SharedStrings:
     """The texts that cells refer to by number.
 
     Raises:
         Undecodable: not well-formed, or it has a document type.
     """
-    found = _StringItems()
-    _parse(where, data, found)
-    return found.items
+    found = SharedStrings()
+    for _ in _parse(where, chunks, _StringItems(found)):
+        pass
+    return found
 
 
-def read_cells(where: str, name: str, data: bytes, shared: list[str]) -> Grid:
-    """The filled cells of a worksheet.
+def read_cells(where: str, chunks: Iterable[bytes], shared: SharedStrings, rows: int) -> Iterator[Run]:
+    """The filled cells of a worksheet, in runs of about ``rows`` rows.
 
     Raises:
         Undecodable: not well-formed, has a document type, or a cell refers to a text that is not there.
     """
     found = _Cells(where, shared)
-    _parse(where, data, found)
-    return Grid(name, found.rows, tuple(found.formulas), tuple(found.unfilled))
+    for _ in _parse(where, chunks, found):
+        if len(found.run.rows) >= rows:
+            run, found.run = found.run, Run()
+            yield run
+    yield found.run
 
 
-def _parse(where: str, data: bytes, handlers: _StringItems | _Cells) -> None:
+def _parse(where: str, chunks: Iterable[bytes], handlers: _StringItems | _Cells) -> Iterator[None]:
+    """Hands every chunk to the handlers; whoever reads can look at what they have after each."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
+    names: dict[str, str] = {}
 
     def doctype(*_: object) -> None:
         raise undecodable(
             where, "XML 含有文档类型声明（DTD），已拒绝。", "the XML has a document type declaration; refused."
         )
 
-    # Some writers put a prefix before every name; the names themselves are distinct without it.
-    parser.StartElementHandler = lambda name, attributes: handlers.start(name.rpartition(":")[2], attributes)
-    parser.EndElementHandler = lambda name: handlers.end(name.rpartition(":")[2])
+    def plain(name: str) -> str:
+        # Some writers put a prefix before every name; the names themselves are distinct without it.
+        if name not in names:
+            names[name] = name.rpartition(":")[2]
+        return names[name]
+
+    parser.StartElementHandler = lambda name, attributes: handlers.start(plain(name), attributes)
+    parser.EndElementHandler = lambda name: handlers.end(plain(name))
     parser.CharacterDataHandler = handlers.text
     parser.StartDoctypeDeclHandler = doctype
     try:
-        parser.Parse(data, True)
+        for chunk in chunks:
+            for at in range(0, len(chunk), _CHUNK):
+                parser.Parse(chunk[at : at + _CHUNK], False)
+                yield
+        parser.Parse(b"", True)
     except (expat.ExpatError, ValueError) as error:
         raise undecodable(
             where, f"不是格式良好的工作表 XML：{error}。", f"not well-formed worksheet XML: {error}."

@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
 
-from connectors.decode.csv import decode_text
-from connectors.decode.shape import Table, from_rows, undecodable
-from connectors.headings import unique_headings
+from connectors.decode.csv_head import decode_text, demand_no_binary
+from connectors.decode.json_items import DECODER, as_undecodable, items_at
+from connectors.decode.shape import MAX_RECORD_BYTES, Table, page_tables, too_long, undecodable
 from connectors.spec import SourceSpec
 
 _HALF = re.compile("[\ud800-\udfff]")
-
-
-class RepeatedKeyError(ValueError):
-    """An object says one key twice; which of the two is meant cannot be known."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        said = Counter(key for key, _ in pairs)
-        raise RepeatedKeyError(next(key for key, times in said.items() if times > 1))
-    return content
-
-
-def _constant(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")
 
 
 def parse_json(where: str, data: bytes) -> Any:
@@ -39,15 +21,10 @@ def parse_json(where: str, data: bytes) -> Any:
     Raises:
         Undecodable: not UTF-8, not JSON, nested too deep, or an object says one key twice.
     """
-    text = decode_text(where, data, "utf-8-sig")
-    try:
-        return json.loads(text, parse_float=str, parse_int=str, parse_constant=_constant, object_pairs_hook=_object)
-    except RepeatedKeyError as error:
-        raise undecodable(
-            where, f"键“{error}”出现两次。", f"key {str(error)!r} is there twice.", key=str(error)
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise undecodable(where, f"不是 JSON：{error}。", f"not JSON: {error}.") from error
+    demand_no_binary(where, data)
+    text = decode_text(where, data, "utf-8-sig").removeprefix("\ufeff")
+    with as_undecodable(where):
+        return DECODER.decode(text)
 
 
 def at_path(content: Any, path: str) -> Any:
@@ -57,61 +34,51 @@ def at_path(content: Any, path: str) -> Any:
     return content
 
 
-def read_json(name: str, data: bytes, spec: SourceSpec) -> Table:
-    """Read the list of objects at ``decode.rows``.
+def read_json(name: str, file: IO[bytes], spec: SourceSpec, rows: int) -> Iterator[Table]:
+    """Read the list of objects at ``decode.rows``, in tables of about ``rows`` rows.
 
     Raises:
         Undecodable: not JSON, no list at the path, or a row that is not an object.
     """
     where = f"{spec.source} {name}"
-    content = parse_json(where, data)
-    parent, _, name_of_list = spec.decode.rows.rpartition(".")
-    holder = at_path(content, parent)
-    if spec.decode.rows and isinstance(holder, dict) and name_of_list not in holder:
-        raise undecodable(
-            where,
-            f"应答中没有“{spec.decode.rows}”，只有 {'、'.join(holder)}。",
-            f"there is nothing at {spec.decode.rows!r}, only {', '.join(holder)}.",
-            rows=spec.decode.rows,
-        )
-    # Agencies write null for "no rows".
-    rows = at_path(content, spec.decode.rows)
-    rows = [] if rows is None else rows
-    if not isinstance(rows, list):
-        raise undecodable(
-            where,
-            f"“{spec.decode.rows}”处应为列表，实为 {type(rows).__name__}。",
-            f"expected a list at {spec.decode.rows!r}, got {type(rows).__name__}.",
-        )
-    return _table(where, name, enumerate(rows, 1), spec)
+    return _tables(where, name, enumerate(items_at(where, file, spec.decode.rows), 1), spec, rows)
 
 
-def read_ndjson(name: str, data: bytes, spec: SourceSpec) -> Table:
-    """Read one JSON object a line.
+def read_ndjson(name: str, file: IO[bytes], spec: SourceSpec, rows: int) -> Iterator[Table]:
+    """Read one JSON object a line, in tables of about ``rows`` rows.
 
     Raises:
         Undecodable: a line is not a JSON object; names the line.
     """
     where = f"{spec.source} {name}"
-    lines = ((number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip())
-    return _table(where, name, ((number, parse_json(f"{where}:{number}", line)) for number, line in lines), spec)
+    objects = ((number, parse_json(f"{where}:{number}", line)) for number, line in _lines(where, file) if line.strip())
+    return _tables(where, name, objects, spec, rows)
 
 
-def _table(where: str, name: str, rows: Iterable[tuple[int, Any]], spec: SourceSpec) -> Table:
+def _lines(where: str, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    while line := file.readline(MAX_RECORD_BYTES):
+        number += 1
+        if len(line) == MAX_RECORD_BYTES:
+            raise too_long(where, number)
+        yield number, line
+
+
+def _tables(where: str, name: str, objects: Iterable[tuple[int, Any]], spec: SourceSpec, rows: int) -> Iterator[Table]:
     headings: dict[str, int] = {}
-    found: list[tuple[int, dict[int, str]]] = []
-    for line, row in rows:
-        if not isinstance(row, dict):
-            raise undecodable(
-                f"{where}:{line}", f"应为对象，实为 {row!r:.40}。", f"expected an object, got {row!r:.40}."
-            )
-        cells: dict[int, str] = {}
-        for heading, text in _leaves(where, line, row, spec):
-            index = headings.setdefault(heading, len(headings))
-            if text:
-                cells[index] = text
-        found.append((line, cells))
-    return replace(from_rows(name, unique_headings(list(headings)), found), whole=False)
+    cells = ((line, _cells(where, line, row, headings, spec)) for line, row in objects)
+    return page_tables(name, cells, headings, rows)
+
+
+def _cells(where: str, line: int, row: Any, headings: dict[str, int], spec: SourceSpec) -> dict[int, str]:
+    if not isinstance(row, dict):
+        raise undecodable(f"{where}:{line}", f"应为对象，实为 {row!r:.40}。", f"expected an object, got {row!r:.40}.")
+    cells: dict[int, str] = {}
+    for heading, text in _leaves(where, line, row, spec):
+        index = headings.setdefault(heading, len(headings))
+        if text:
+            cells[index] = text
+    return cells
 
 
 def _leaves(

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import polars as pl
 
-from connectors.decode.shape import Table, lines_text
+from connectors.decode.shape import Table
 from connectors.delivery import LINE, Finding
+from connectors.findings import LINES, finding_of_list
 from connectors.headings import heading_key
 from connectors.spec import Continuation, Decode
 
 
-def tidy(table: Table, decode: Decode) -> Table:
+def tidied(tables: Iterable[Table], decode: Decode) -> Iterator[Table]:
     """Skip wholly blank lines, set notes aside, fill continuation rows; each of them is counted in a finding."""
-    table = _without_blank_lines(table)
-    if decode.footer:
-        table = _without_notes(table, decode.footer)
-    if decode.continuation:
-        table = _continued(table, decode.continuation)
-    return table
+    above: dict[str, str | None] = {}
+    for table in tables:
+        table = _without_blank_lines(table)
+        if decode.footer:
+            table = _without_notes(table, decode.footer)
+        if decode.continuation:
+            table, above = _continued(table, decode.continuation, {} if table.is_first else above)
+        yield table
 
 
 def _cells(frame: pl.DataFrame) -> list[str]:
@@ -28,24 +32,15 @@ def _cells(frame: pl.DataFrame) -> list[str]:
 
 def _without_blank_lines(table: Table) -> Table:
     blank = table.frame.select(pl.all_horizontal(pl.col(_cells(table.frame)).is_null()).alias("blank"))["blank"]
-    if not blank.any():
+    if table.frame.is_empty() or not blank.any():
         return table
-    kept = table.frame.filter(~blank)
-    # Spreadsheets trail formatted lines without a cell; in an answer even the last empty record was meant.
-    last = (kept[LINE][-1] if kept.height else 0) if table.whole else table.frame.height + 1
-    between = [line for line in table.frame.filter(blank)[LINE] if line < last]
-    if not between:
-        return replace(table, frame=kept)
-    where = lines_text(between)
-    finding = Finding(
+    finding = _about_lines(
         "row.blank",
-        None,
-        len(between),
-        None,
-        f"{table.name}：第 {where} 行全部为空，已跳过",
-        f"{table.name}: lines {where} are wholly blank and were skipped",
+        table.frame.filter(blank)[LINE],
+        f"{table.name}：第 {{listed}} 行全部为空，已跳过",
+        f"{table.name}: lines {{listed}} are wholly blank and were skipped",
     )
-    return replace(table, frame=kept, findings=(*table.findings, finding))
+    return replace(table, frame=table.frame.filter(~blank), findings=(*table.findings, finding))
 
 
 def _without_notes(table: Table, patterns: tuple[str, ...]) -> Table:
@@ -57,42 +52,53 @@ def _without_notes(table: Table, patterns: tuple[str, ...]) -> Table:
     notes = marked.filter("_note")
     if notes.is_empty():
         return table
-    where = lines_text(notes[LINE].to_list())
-    finding = Finding(
+    finding = _about_lines(
         "row.note",
-        None,
-        notes.height,
-        # No example: a note names who filled in the table, often with a telephone. Its line is told.
-        None,
-        f"{table.name}：第 {where} 行是表格说明而非数据，已另置",
-        f"{table.name}: lines {where} are notes to the table, not records, and were set aside",
+        notes[LINE],
+        f"{table.name}：第 {{listed}} 行是表格说明而非数据，已另置",
+        f"{table.name}: lines {{listed}} are notes to the table, not records, and were set aside",
     )
     return replace(table, frame=marked.filter(~pl.col("_note")).drop("_note"), findings=(*table.findings, finding))
 
 
-def _continued(table: Table, rule: Continuation) -> Table:
+def _about_lines(rule: str, lines: pl.Series, zh: str, en: str) -> Finding:
+    """No example: a note names who filled in the table, often with a telephone. Its line is told."""
+    return finding_of_list(rule, None, lines.len(), LINES, {str(line): 1 for line in lines.head(10)}, zh, en)
+
+
+def _continued(table: Table, rule: Continuation, above: dict[str, str | None]) -> tuple[Table, dict[str, str | None]]:
+    """The table with its continuation rows filled, and what its last row hands on to the rows that follow it.
+
+    Each run of a first row and its continuations is one group; only blanks are filled, only inside the group.
+    The rows before the first group of a run go on from the row ``above``.
+    """
     by_key = {heading_key(name): name for name in _cells(table.frame)}
     leading = by_key.get(heading_key(rule.when_blank))
     fill = [by_key[key] for key in map(heading_key, rule.fill) if key in by_key]
-    if leading is None or not fill:
-        return table
+    if leading is None or not fill or table.frame.is_empty():
+        return table, above
     follows = table.frame[leading].is_null()
     count = int(follows.sum())
-    if not count:
-        return table
-    # Each run of a first row and its continuations is one group; only blanks are filled, only inside the group.
-    group = (~follows).cum_sum().alias("_group")
+    group = pl.col("_group")
+    from_above = [
+        pl.when(group == 0).then(pl.col(name).fill_null(pl.lit(above.get(name), pl.String))).otherwise(pl.col(name))
+        for name in fill
+    ]
     filled = (
-        table.frame.with_columns(group)
+        table.frame.with_columns((~follows).cum_sum().alias("_group"))
         .with_columns(pl.col(fill).forward_fill().over("_group", order_by=LINE))
+        .with_columns(column.alias(name) for column, name in zip(from_above, fill, strict=True))
         .drop("_group")
     )
+    handed_on = filled.select(fill).row(-1, named=True)
+    if not count:
+        return table, handed_on
     finding = Finding(
         "row.continuation",
         leading,
         count,
         None,
-        f"{table.name}：{count} 行承接上一行，{'、'.join(fill)} 取自上一行",
-        f"{table.name}: {count} rows continue the row above; {', '.join(fill)} are taken from it",
+        f"{table.name}：有承接上一行的行，其{'、'.join(fill)}取自上一行",
+        f"{table.name}: some rows continue the row above; {', '.join(fill)} are taken from it",
     )
-    return replace(table, frame=filled, findings=(*table.findings, finding))
+    return replace(table, frame=filled, findings=(*table.findings, finding)), handed_on

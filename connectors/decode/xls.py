@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import IO, Any
 
 import python_calamine
 
-from connectors.decode.grid import Grid
+from connectors.decode.grid import Run
 from connectors.decode.shape import undecodable
 
 # Above this a double no longer holds every whole number, and a spreadsheet shows 15 digits at most.
 _EXACT = 1e15
 
 
-def read_xls(where: str, data: bytes, sheets: tuple[str, ...]) -> Iterator[Grid]:
+def read_xls(where: str, file: IO[bytes], sheets: tuple[str, ...]) -> Iterator[tuple[str, Iterator[Run]]]:
     """The worksheets of an old workbook, in its order: the named ones, or every visible one.
+
+    The format itself holds at most 65,536 rows a worksheet, so each is one run.
 
     Raises:
         Undecodable: not an XLS workbook, or a named sheet is missing.
     """
     try:
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+        book = python_calamine.CalamineWorkbook.from_filelike(file)
         visible = [
             sheet.name for sheet in book.sheets_metadata if sheet.visible == python_calamine.SheetVisibleEnum.Visible
         ]
@@ -39,7 +40,7 @@ def read_xls(where: str, data: bytes, sheets: tuple[str, ...]) -> Iterator[Grid]
                 (line, {i: text for i, cell in enumerate(row) if (text := _text(cell))})
                 for line, row in enumerate(cells, 1)
             ]
-            yield Grid(f"#{name}", rows)
+            yield f"#{name}", iter([Run(rows)])
     except BaseException as error:
         # The reader is written in Rust; some damaged files make it panic, which arrives as a BaseException.
         damaged = isinstance(error, python_calamine.CalamineError | OSError | ValueError)

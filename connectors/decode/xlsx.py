@@ -10,14 +10,17 @@ from __future__ import annotations
 import posixpath
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from typing import IO
 
 from lxml import etree
 
-from connectors.decode.archive import Allowance, open_zip, read_member
+from connectors.decode.archive import Allowance, member_chunks, open_zip
 from connectors.decode.cells import read_cells, read_shared_strings
-from connectors.decode.grid import Grid
-from connectors.decode.shape import undecodable
+from connectors.decode.grid import Run
+from connectors.decode.shape import MAX_RECORD_BYTES, undecodable
+from connectors.decode.shared_strings import SharedStrings
 from connectors.decode.xml_safe import local, parse_xml
 
 _SHARED = "xl/sharedStrings.xml"
@@ -29,33 +32,46 @@ _RELATION_STRICT = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 class _Book:
     where: str
     archive: zipfile.ZipFile
-    shared: list[str] = field(default_factory=list)
+    shared: SharedStrings = field(default_factory=SharedStrings)
 
-    def member(self, name: str) -> bytes:
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The bytes of a member, piece by piece."""
+        return member_chunks(self.where, self.archive, self._info(name))
+
+    def whole(self, name: str) -> bytes:
+        """The bytes of one of the small members, which say where the others are."""
+        if self._info(name).file_size > MAX_RECORD_BYTES:
+            raise undecodable(self.where, f"{name} 过大。", f"{name} is too large.")
+        return b"".join(self.chunks(name))
+
+    def _info(self, name: str) -> zipfile.ZipInfo:
         try:
-            return read_member(self.where, self.archive, self.archive.getinfo(name))
+            return self.archive.getinfo(name)
         except KeyError as error:
             raise undecodable(self.where, f"工作簿缺少 {name}。", f"the workbook lacks {name}.") from error
 
 
-def read_xlsx(where: str, data: bytes, sheets: tuple[str, ...], allowance: Allowance) -> Iterator[Grid]:
-    """The worksheets of a workbook, in its order: the named ones, or every visible one.
+def read_xlsx(
+    where: str, file: IO[bytes], sheets: tuple[str, ...], allowance: Allowance, rows: int
+) -> Iterator[tuple[str, Iterator[Run]]]:
+    """The worksheets of a workbook, in its order: the named ones, or every visible one; ``#`` and name, and their rows.
 
     Raises:
         Undecodable: not an XLSX workbook, a named sheet is missing, or its dates count from 1904.
     """
-    with open_zip(where, data, allowance) as archive:
+    with open_zip(where, file, allowance) as archive:
         book = _Book(where, archive)
         members = _worksheets(book, sheets)
         if _SHARED in archive.namelist():
-            book.shared = _shared_strings(book)
-        for name, member in members:
-            yield _worksheet(book, name, member)
+            book.shared = read_shared_strings(f"{where} {_SHARED}", book.chunks(_SHARED))
+        with closing(book.shared):
+            for name, member in members:
+                yield f"#{name}", read_cells(f"{where} {member}", book.chunks(member), book.shared, rows)
 
 
 def _worksheets(book: _Book, wanted: tuple[str, ...]) -> list[tuple[str, str]]:
-    workbook = parse_xml(f"{book.where} xl/workbook.xml", book.member("xl/workbook.xml"))
-    relations = parse_xml(f"{book.where} workbook.xml.rels", book.member("xl/_rels/workbook.xml.rels"))
+    workbook = parse_xml(f"{book.where} xl/workbook.xml", book.whole("xl/workbook.xml"))
+    relations = parse_xml(f"{book.where} workbook.xml.rels", book.whole("xl/_rels/workbook.xml.rels"))
     targets = {relation.get("Id"): str(relation.get("Target")) for relation in relations.iter(etree.Element)}
     found, visible = {}, []
     for element in workbook.iter(etree.Element):
@@ -86,11 +102,3 @@ def _worksheets(book: _Book, wanted: tuple[str, ...]) -> list[tuple[str, str]]:
             book.where, "多个工作表指向同一内容。", "several worksheets of the workbook are one and the same member."
         )
     return chosen
-
-
-def _shared_strings(book: _Book) -> list[str]:
-    return read_shared_strings(f"{book.where} {_SHARED}", book.member(_SHARED))
-
-
-def _worksheet(book: _Book, name: str, member: str) -> Grid:
-    return read_cells(f"{book.where} {member}", f"#{name}", book.member(member), book.shared)

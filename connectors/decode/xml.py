@@ -3,40 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from typing import IO
 
 from lxml import etree
 
-from connectors.decode.shape import Table, from_rows, undecodable
-from connectors.decode.xml_safe import local, parse_xml
-from connectors.headings import unique_headings
+from connectors.decode.shape import Table, page_tables, undecodable
+from connectors.decode.xml_safe import elements, local, parse_xml
 from connectors.spec import SourceSpec
 
 
-def read_xml(name: str, data: bytes, spec: SourceSpec) -> Table:
-    """Read the row elements of a document; children are columns, nested ones ``a.b``, attributes ``@a``.
+def read_xml(name: str, file: IO[bytes], spec: SourceSpec, rows: int) -> Iterator[Table]:
+    """Read the row elements of a document, in tables of about ``rows`` rows.
+
+    Children are columns, nested ones ``a.b``, attributes ``@a``.
 
     Raises:
         Undecodable: not XML, has a document type, or has no element on the way to the rows.
     """
-    decode, where = spec.decode, f"{spec.source} {name}"
-    roots = [parse_xml(where, data)]
-    if decode.inner:
-        roots = [
-            parse_xml(f"{where} <{decode.inner}>", (element.text or "").strip().encode())
-            for element in _named(roots[0], decode.inner)
-        ]
-        if not roots:
-            raise undecodable(where, f"没有元素 <{decode.inner}>。", f"there is no element <{decode.inner}>.")
+    where = f"{spec.source} {name}"
     headings: dict[str, int] = {}
-    rows: list[tuple[int, dict[int, str]]] = []
-    for root in roots:
-        for element in rows_of(root, decode.rows, decode.fold_case):
-            cells: dict[int, str] = {}
-            for heading, text in _leaves(element, decode.fold_case):
-                cells[headings.setdefault(heading, len(headings))] = text
-            rows.append((len(rows) + 1, {i: text for i, text in cells.items() if text}))
-    return replace(from_rows(name, unique_headings(list(headings)), rows), whole=False)
+    cells = ((line, _cells(leaves, headings)) for line, leaves in enumerate(_rows(where, file, spec), 1))
+    return page_tables(name, cells, headings, rows)
+
+
+def _rows(where: str, file: IO[bytes], spec: SourceSpec) -> Iterator[list[tuple[str, str]]]:
+    """The leaves of each row; the row itself is forgotten, or a document of millions would fill the memory."""
+    decode = spec.decode
+    if not decode.inner:
+        wanted = decode.rows.split("/")
+        for outermost in elements(where, file, lambda lineage: _ends_with(lineage, wanted, decode.fold_case)):
+            for row in rows_of(outermost, decode.rows, decode.fold_case):
+                yield list(_leaves(row, decode.fold_case))
+        return
+    count = 0
+    for holder in elements(where, file, lambda lineage: lineage[-1] == decode.inner):
+        for element in _named(holder, decode.inner):
+            count += 1
+            document = parse_xml(f"{where} <{decode.inner}>", (element.text or "").strip().encode())
+            for row in rows_of(document, decode.rows, decode.fold_case):
+                yield list(_leaves(row, decode.fold_case))
+    if not count:
+        raise undecodable(where, f"没有元素 <{decode.inner}>。", f"there is no element <{decode.inner}>.")
+
+
+def _ends_with(lineage: list[str], wanted: list[str], fold_case: bool) -> bool:
+    tail = lineage[-len(wanted) :]
+    return len(tail) == len(wanted) and all(
+        _fold(name, fold_case) == _fold(step, fold_case) for name, step in zip(tail, wanted, strict=True)
+    )
+
+
+def _cells(leaves: list[tuple[str, str]], headings: dict[str, int]) -> dict[int, str]:
+    cells = {headings.setdefault(heading, len(headings)): text for heading, text in leaves}
+    return {index: text for index, text in cells.items() if text}
 
 
 def rows_of(root: etree._Element, path: str, fold_case: bool = False) -> Iterator[etree._Element]:
