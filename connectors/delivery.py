@@ -33,6 +33,7 @@ class Part:
         path: where the bytes lie, content-addressed, under ``XINQIAO_HOME/received``.
         digest: SHA-256 of the bytes, lower-case hex.
         size: in bytes.
+        erased: id of the erasure of personal data for which the bytes were destroyed, or None.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Part:
     path: Path
     digest: str
     size: int
+    erased: str | None = None
 
 
 @dataclass(frozen=True)

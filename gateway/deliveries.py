@@ -88,7 +88,10 @@ def load(conn: Connection, delivery_id: str, home: Path) -> Delivery:
     row = row_of(conn, delivery_id)
     return Delivery(
         source=row.source,
-        parts=tuple(Part(p["name"], p["media_type"], home / p["path"], p["digest"], p["size"]) for p in row.parts),
+        parts=tuple(
+            Part(p["name"], p["media_type"], home / p["path"], p["digest"], p["size"], p.get("erased"))
+            for p in row.parts
+        ),
         origin=row.origin,
         received_at=parse_instant(row.received_at),
         cursor=row.cursor,
@@ -100,9 +103,19 @@ def check_bytes(delivery: Delivery) -> None:
     """The kept bytes are there and are those that were received.
 
     Raises:
-        Refused: a file is gone or was altered; it must be brought back from a copy.
+        Refused: a file is gone or was altered; it must be brought back from a copy. Or it was destroyed because
+            it held the data of a person that were erased.
     """
     for part in delivery.parts:
+        if part.erased and not part.path.exists():
+            raise Refused(
+                f"{delivery.source}：原始文件“{part.name}”含有已依法删除的个人信息，已按删除申请 {part.erased} 销毁；"
+                "请向报送单位索取不含该信息的文件",
+                f"{delivery.source}: the kept file {part.name!r} held personal data that were erased and was destroyed "
+                f"by erasure {part.erased}; ask the agency for a file without them",
+                part=part.name,
+                erasure=part.erased,
+            )
         try:
             with part.path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -207,9 +220,19 @@ def settle(
     )
 
 
-def note_repeat(conn: Connection, delivery_id: str, original_id: str, at: datetime) -> None:
-    """Write down that a delivery said, byte for byte, what another one had said before."""
+def note_repeat(conn: Connection, delivery_id: str, original_id: str, at: datetime, home: Path) -> None:
+    """Write down that a delivery said, byte for byte, what another one had said before.
+
+    Bytes that were destroyed because of a person's data are destroyed again.
+    """
     row = row_of(conn, delivery_id)
+    gone = {part["digest"]: part["erased"] for part in row_of(conn, original_id).parts if part.get("erased")}
+    if gone:
+        parts = [part | {"erased": gone[part["digest"]]} if part["digest"] in gone else part for part in row.parts]
+        conn.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(parts=parts))
+        for part in parts:
+            if part.get("erased"):
+                (home / part["path"]).unlink(missing_ok=True)
     facts = {"delivery_id": delivery_id, "original": original_id, "source": row.source, "digest": row.digest}
     entry = append(conn, Action.DELIVERY_REPEATED, row.origin, facts, at)
     settle(conn, delivery_id, "repeated", {"delivery_id": delivery_id, "original": original_id}, at, entry)

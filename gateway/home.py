@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from certs.keys import write_whole
+from certs.suites import suite_named
 from connectors.errors import Refused
 from gateway.access import tables as access_tables
 from gateway.audit import Action, append
@@ -14,6 +15,7 @@ from gateway.audit.keys import create_log_key, vkey_path
 from gateway.audit.log import seal
 from gateway.certificates_publish import DEFAULT_HOSTS, prepare
 from gateway.clock import instant
+from gateway.erasure import tables as erasure_tables
 from gateway.keyring import create_ring, legacy_path, ring_path
 from gateway.resolve import ENTITIES
 from gateway.settings import Settings
@@ -40,7 +42,7 @@ def initialise(settings: Settings, now: datetime) -> bool:
         (home / folder).mkdir(exist_ok=True, mode=0o750)
     is_new = not (ring_path(home).exists() or legacy_path(home).exists())
     if not ring_path(home).exists():
-        create_ring(home, now)
+        create_ring(home, now, suite_named(settings.suite))
     if not vkey_path(settings).exists():
         create_log_key(settings)
     if not (home / "connections.yml").exists():
@@ -72,7 +74,7 @@ def open_home(settings: Settings) -> Store:
 
 def _prepare_tables(store: Store, now: datetime) -> None:
     metadata = all_tables()
-    if access_tables.grants.metadata is not metadata:
+    if not access_tables.grants.metadata is erasure_tables.erasures.metadata is metadata:
         raise AssertionError("every table is declared on the one metadata, or it would not be made here")
     with store.write() as conn:
         metadata.create_all(conn)

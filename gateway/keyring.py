@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -19,8 +18,8 @@ from cryptography.exceptions import InvalidTag
 
 from certs.errors import KeyUnusable
 from certs.keys import OWNER_ONLY, write_whole
+from certs.suites import Suite, suite_named
 from connectors.errors import Refused
-from gateway.aead import AES_256_GCM, ALGORITHMS, NONCE_BYTES, Algorithm
 from gateway.clock import instant
 
 SEAL, LIST, LEGACY = "seal", "list", "legacy"
@@ -34,7 +33,7 @@ class DataKey:
     Attributes:
         number: by which sealed bytes name it; 0 is the one key of before there was a ring.
         use: ``SEAL``, ``LIST`` or ``LEGACY``.
-        algorithm: name of the AEAD that it is for.
+        suite: name of the suite of algorithms that it is for.
         kek: generation of the KEK that wraps it.
         wrapped: nonce and ciphertext, hex.
         made_at: instant text.
@@ -42,7 +41,7 @@ class DataKey:
 
     number: int
     use: str
-    algorithm: str
+    suite: str
     kek: int
     wrapped: str
     made_at: str
@@ -69,12 +68,12 @@ class OpenRing:
 
     Attributes:
         current: number of the data key that seals.
-        keys: number -> algorithm and key.
+        keys: number -> suite and key.
         list_key: of the erasure list.
     """
 
     current: int
-    keys: Mapping[int, tuple[Algorithm, bytes]]
+    keys: Mapping[int, tuple[Suite, bytes]]
     list_key: bytes
 
 
@@ -84,7 +83,7 @@ def ring_path(home: Path) -> Path:
 
 
 def kek_path(home: Path, generation: int) -> Path:
-    """Where a KEK lies: its algorithm and the key, hex, on one line."""
+    """Where a KEK lies: its suite and the key, hex, on one line."""
     return home / "keys" / f"kek-{generation:04d}.key"
 
 
@@ -93,7 +92,7 @@ def legacy_path(home: Path) -> Path:
     return home / "keys" / "seal.key"
 
 
-def create_ring(home: Path, now: datetime, algorithm: Algorithm = AES_256_GCM) -> None:
+def create_ring(home: Path, now: datetime, suite: Suite) -> None:
     """Make the first KEK and the first data keys; the key of an older installation is taken into the ring.
 
     Raises:
@@ -102,11 +101,11 @@ def create_ring(home: Path, now: datetime, algorithm: Algorithm = AES_256_GCM) -
     with _locked(home):
         if ring_path(home).exists():
             raise FileExistsError(ring_path(home))
-        _make_kek(home, 1, algorithm)
-        ring = _with_key(home, Ring(current=0, kek=1, keys=()), SEAL, algorithm, os.urandom(algorithm.key_bytes), now)
-        ring = _with_key(home, ring, LIST, algorithm, os.urandom(algorithm.key_bytes), now)
+        _make_kek(home, 1, suite)
+        ring = _with_key(home, Ring(current=0, kek=1, keys=()), SEAL, suite, suite.aead.make_key(), now)
+        ring = _with_key(home, ring, LIST, suite, suite.aead.make_key(), now)
         if legacy_path(home).exists():
-            ring = _with_key(home, ring, LEGACY, AES_256_GCM, legacy_path(home).read_bytes(), now)
+            ring = _with_key(home, ring, LEGACY, suite_named("international"), legacy_path(home).read_bytes(), now)
         _write(home, ring)
         # Its key is in the ring now; a second copy outside of it would make wrapping worthless.
         legacy_path(home).unlink(missing_ok=True)
@@ -130,12 +129,12 @@ def open_ring(home: Path) -> OpenRing:
         KeyUnusable: a KEK is missing, open to others, or not the one that wrapped its data keys.
     """
     ring = read_ring(home)
-    opened = {key.number: (ALGORITHMS[key.algorithm], _unwrap(home, key)) for key in ring.keys}
+    opened = {key.number: (suite_named(key.suite), _unwrap(home, key)) for key in ring.keys}
     (list_key,) = (opened[key.number][1] for key in ring.keys if key.use == LIST)
     return OpenRing(ring.current, opened, list_key)
 
 
-def rotate(home: Path, now: datetime, algorithm: Algorithm) -> Ring:
+def rotate(home: Path, now: datetime, suite: Suite) -> Ring:
     """A new KEK, every data key wrapped by it, and a new data key that seals from now on.
 
     One file is replaced at the end, so a reader sees the old ring or the new one, and a crash leaves the old one.
@@ -145,10 +144,10 @@ def rotate(home: Path, now: datetime, algorithm: Algorithm) -> Ring:
         ring = read_ring(home)
         opened = open_ring(home)
         generation = ring.kek + 1
-        _make_kek(home, generation, algorithm)
+        _make_kek(home, generation, suite)
         rewrapped = [_wrapped(home, replace(key, kek=generation), opened.keys[key.number][1]) for key in ring.keys]
         ring = Ring(ring.current, generation, tuple(rewrapped))
-        ring = _with_key(home, ring, SEAL, algorithm, os.urandom(algorithm.key_bytes), now)
+        ring = _with_key(home, ring, SEAL, suite, suite.aead.make_key(), now)
         _write(home, ring)
         return ring
 
@@ -176,23 +175,21 @@ def retire(home: Path, generation: int) -> None:
         kek_path(home, generation).unlink()
 
 
-def _with_key(home: Path, ring: Ring, use: str, algorithm: Algorithm, key: bytes, now: datetime) -> Ring:
+def _with_key(home: Path, ring: Ring, use: str, suite: Suite, key: bytes, now: datetime) -> Ring:
     number = 0 if use == LEGACY else 1 + max((one.number for one in ring.keys), default=0)
-    made = _wrapped(home, DataKey(number, use, algorithm.name, ring.kek, "", instant(now)), key)
+    made = _wrapped(home, DataKey(number, use, suite.name, ring.kek, "", instant(now)), key)
     return replace(ring, current=number if use == SEAL else ring.current, keys=(*ring.keys, made))
 
 
 def _wrapped(home: Path, data_key: DataKey, key: bytes) -> DataKey:
-    algorithm, kek = _kek(home, data_key.kek)
-    nonce = os.urandom(NONCE_BYTES)
-    return replace(data_key, wrapped=(nonce + algorithm.make(kek).encrypt(nonce, key, _said(data_key))).hex())
+    suite, kek = _kek(home, data_key.kek)
+    return replace(data_key, wrapped=suite.aead.seal(kek, key, _said(data_key)).hex())
 
 
 def _unwrap(home: Path, data_key: DataKey) -> bytes:
-    algorithm, kek = _kek(home, data_key.kek)
-    wrapped = bytes.fromhex(data_key.wrapped)
+    suite, kek = _kek(home, data_key.kek)
     try:
-        return algorithm.make(kek).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _said(data_key))
+        return suite.aead.open(kek, bytes.fromhex(data_key.wrapped), _said(data_key))
     except InvalidTag as error:
         path = kek_path(home, data_key.kek)
         raise KeyUnusable(
@@ -205,10 +202,10 @@ def _unwrap(home: Path, data_key: DataKey) -> bytes:
 def _said(data_key: DataKey) -> bytes:
     """What is authenticated with a wrapped key, so that no key can be passed off as another."""
     said = asdict(data_key)
-    return json.dumps([said[name] for name in ("number", "use", "algorithm", "kek", "made_at")]).encode()
+    return json.dumps([said[name] for name in ("number", "use", "suite", "kek", "made_at")]).encode()
 
 
-def _kek(home: Path, generation: int) -> tuple[Algorithm, bytes]:
+def _kek(home: Path, generation: int) -> tuple[Suite, bytes]:
     path = kek_path(home, generation)
     try:
         mode = path.stat().st_mode & 0o777
@@ -223,11 +220,11 @@ def _kek(home: Path, generation: int) -> tuple[Algorithm, bytes]:
             f"key file {path} has mode {mode:04o}, expected 0600; chmod 600 it and rotate the keys",
             path=str(path),
         )
-    return ALGORITHMS[name], bytes.fromhex(key)
+    return suite_named(name), bytes.fromhex(key)
 
 
-def _make_kek(home: Path, generation: int, algorithm: Algorithm) -> None:
-    line = f"{algorithm.name} {os.urandom(algorithm.key_bytes).hex()}\n"
+def _make_kek(home: Path, generation: int, suite: Suite) -> None:
+    line = f"{suite.name} {suite.aead.make_key().hex()}\n"
     # A file of this generation without a ring that names it was left by a rotation that was cut off.
     write_whole(kek_path(home, generation), line.encode(), OWNER_ONLY)
 

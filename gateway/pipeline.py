@@ -20,6 +20,7 @@ from connectors.spec import SourceSpec
 from gateway import deliveries, quarantine
 from gateway.audit.log import seal
 from gateway.clock import instant
+from gateway.erasure.listed import screen
 from gateway.expect import check_delivery
 from gateway.judge import judge
 from gateway.landing import land_resolved
@@ -82,7 +83,7 @@ def land(
         ExpectationFailed: nothing was landed.
     """
     rules = contract(spec.record_type)
-    judged = judge(mapped, rules, spec)
+    judged = screen(store, judge(mapped, rules, spec), rules)
     is_partial = mapped.sheet.delivery.is_partial
     findings = () if is_partial else check_delivery(judged, spec, rules)
     # Rows for quarantine are made ready while the database takes in the good ones.
@@ -113,7 +114,7 @@ def repeat(store: Store, delivery_id: str, original_id: str, spec: SourceSpec, n
     """
     with store.write() as conn:
         if deliveries.row_of(conn, delivery_id).status not in ("landed", "repeated"):
-            deliveries.note_repeat(conn, delivery_id, original_id, now)
+            deliveries.note_repeat(conn, delivery_id, original_id, now, store.settings.home)
     seal(store, now)
     link_waiting(store, spec.record_type, None, now)
     return proven(store, original_id)

@@ -9,8 +9,12 @@ from typing import Any
 
 from sqlalchemy import Column, LargeBinary, Row, Table, and_, bindparam, func, select, update
 
+from gateway.access.tables import challenges
 from gateway.audit import Action, append
 from gateway.audit.log import seal
+from gateway.erasure.quarantined import challenge_context
+from gateway.erasure.requests import context_of as erasure_context
+from gateway.erasure.tables import erasures
 from gateway.quarantine import rejection_context
 from gateway.sealing import Sealer, load_sealer
 from gateway.store import Store
@@ -56,6 +60,8 @@ def places() -> Iterator[Place]:
         [rejections.c.delivery_id, rejections.c.row],
         lambda row: rejection_context(row.delivery_id, row.row),
     )
+    yield Place(challenges, challenges.c.sealed, challenges.c.id, [], lambda row: challenge_context(row.id))
+    yield Place(erasures, erasures.c.sealed, erasures.c.id, [], lambda row: erasure_context(row.id))
 
 
 def reseal(

@@ -3,7 +3,7 @@
 Envelope encryption: a data key of the ring (``gateway/keyring.py``) encrypts, a key-encryption key wraps the data
 keys. Sealed bytes say what they need to be opened:
 
-    ``XQ1`` ‖ algorithm (1) ‖ number of the data key (4) ‖ salt (8) ‖ nonce (12) ‖ ciphertext ‖ tag (16)
+    ``XQ1`` ‖ suite (1) ‖ number of the data key (4) ‖ salt (8) ‖ nonce (12) ‖ ciphertext ‖ tag (16)
 
 All that stands before the nonce, and the context (record key, rejection), is authenticated with them, so that
 sealed bytes moved to another record do not open. The key that encrypts is derived from data key and salt; a
@@ -23,7 +23,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 
-from gateway.aead import AES_256_GCM, BY_CODE, NONCE_BYTES, Aead, Algorithm
+from certs.suites import Suite
+from gateway.aead import BY_CODE, NONCE_BYTES, Key, code_of, derive
 from gateway.keyring import OpenRing, open_ring, ring_path
 
 _HEADER = struct.Struct(">3sBL8s")
@@ -53,9 +54,9 @@ class Sealer:
         """
         self._read = keys
         self._ring, self._looked_at = keys(), time.monotonic()
-        self._sealing: tuple[OpenRing, bytes, Aead] | None = None
+        self._sealing: tuple[OpenRing, bytes, Key] | None = None
         self._left = 0
-        self._openers: dict[bytes, Aead] = {}
+        self._openers: dict[bytes, Key] = {}
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         """Encrypt ``plain``; only ``open`` with the same context gives it back."""
@@ -97,11 +98,11 @@ class Sealer:
         """HMAC-SHA-256 of ``said`` under the key of the erasure list, hex: values cannot be tried without the key."""
         return hmac.digest(self._ring.list_key, said, "sha256").hex()
 
-    def _begin(self, ring: OpenRing) -> tuple[OpenRing, bytes, Aead]:
-        algorithm, key = ring.keys[ring.current]
+    def _begin(self, ring: OpenRing) -> tuple[OpenRing, bytes, Key]:
+        suite, key = ring.keys[ring.current]
         salt = os.urandom(_SALT_BYTES)
         self._left = _SEALS_PER_SALT
-        self._sealing = ring, _HEADER.pack(_MAGIC, algorithm.code, ring.current, salt), _derive(algorithm, key, salt)
+        self._sealing = ring, _HEADER.pack(_MAGIC, code_of(suite), ring.current, salt), _derive(suite, key, salt)
         return self._sealing
 
     def _now(self) -> OpenRing:
@@ -111,29 +112,29 @@ class Sealer:
         self._ring, self._looked_at = self._read(), time.monotonic()
         return self._ring
 
-    def _opener(self, header: bytes) -> Aead:
+    def _opener(self, header: bytes) -> Key:
         if len(header) < _HEADER.size:
             raise InvalidTag
         _, code, number, salt = _HEADER.unpack(header)
         # A number that is not known yet is of a ring that another process has just rotated.
-        algorithm, key = self._ring.keys.get(number) or self._look().keys.get(number) or (None, b"")
-        if algorithm is None or BY_CODE.get(code) is not algorithm:
+        suite, key = self._ring.keys.get(number) or self._look().keys.get(number) or (None, b"")
+        if suite is None or BY_CODE.get(code) is not suite:
             raise InvalidTag
         if len(self._openers) >= _OPENERS_KEPT:
             self._openers.clear()
-        self._openers[header] = _derive(algorithm, key, salt)
+        self._openers[header] = _derive(suite, key, salt)
         return self._openers[header]
 
 
-def _derive(algorithm: Algorithm, key: bytes, salt: bytes) -> Aead:
-    return algorithm.derive(key, salt, b"xinqiao sealed " + algorithm.name.encode())
+def _derive(suite: Suite, key: bytes, salt: bytes) -> Key:
+    return derive(suite, key, salt, b"xinqiao sealed " + suite.name.encode())
 
 
 def _open_legacy(ring: OpenRing, sealed: bytes, context: bytes) -> bytes:
-    _, key = ring.keys.get(_LEGACY, (None, b""))
-    if not key:
+    if _LEGACY not in ring.keys:
         raise InvalidTag
-    return AES_256_GCM.make(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context)
+    suite, key = ring.keys[_LEGACY]
+    return suite.aead.open(key, sealed, context)
 
 
 class _Watched:

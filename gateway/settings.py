@@ -28,6 +28,8 @@ class Settings:
         threads: threads per gateway process.
         max_body_bytes: largest request body; larger ones are refused before they are read.
         max_unpacked_bytes: largest total a compressed file may unpack to.
+        erased_again: what is done with a personal value that was erased and is delivered again: ``refuse`` leaves it
+            out, ``flag`` lands it; the receipt says so either way.
         log_origin: name of the transparency log, first line of every checkpoint.
         suite: algorithms the gateway itself signs and seals with: ``international`` or ``guomi``.
         accepted_suites: suites whose signatures are accepted, with commas; empty means ``suite`` alone.
@@ -44,6 +46,7 @@ class Settings:
     threads: int = 8
     max_body_bytes: int = 200 * 1024 * 1024
     max_unpacked_bytes: int = 2 * 1024 * 1024 * 1024
+    erased_again: str = "refuse"
     log_origin: str = "xinqiao.local/log"
     suite: str = "international"
     accepted_suites: str = ""
@@ -51,11 +54,13 @@ class Settings:
     ca_passphrase_file: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a suite that does not exist before anything is signed with it.
+        """Refuse a suite that does not exist before anything is signed with it, and other words nobody knows.
 
         Raises:
-            ValueError: there is no suite of such a name.
+            ValueError: there is no suite of such a name, or no such way with erased values.
         """
+        if self.erased_again not in ("refuse", "flag"):
+            raise ValueError(f"setting erased_again: expected refuse or flag, got {self.erased_again!r}")
         for name in (self.suite, *self._accepted()):
             suite_named(name)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import insert, or_, select, update
+from sqlalchemy.engine import RowMapping
 
 from gateway.access.context import Context
 from gateway.access.errors import Conflict, Invalid, NotFound, NotYours
@@ -14,7 +16,10 @@ from gateway.access.grants import WHOLE, find_grant
 from gateway.access.tables import challenges
 from gateway.audit import Action, append
 from gateway.clock import instant
+from gateway.erasure.quarantined import challenge_context
+from gateway.sealing import Sealer
 from gateway.store import reading
+from schemas.canonical import canonical_json
 
 DECISIONS = {"upheld": Action.CHALLENGE_UPHELD, "rejected": Action.CHALLENGE_REJECTED}
 
@@ -55,15 +60,16 @@ def challenge(context: Context, doubt: Doubt, purpose: str | None) -> dict[str, 
                 f"没有可供贵方校核的 {doubt.record_type} 第 {doubt.seq} 号版本的字段 {doubt.field}。",
                 f"There is no field {doubt.field} of version {doubt.seq} of {doubt.record_type} for you to doubt.",
             )
+        challenge_id = new_id("c")
+        said = canonical_json({"believed": doubt.believed, "evidence": doubt.evidence})
         row = {
-            "id": new_id("c"),
+            "id": challenge_id,
             "record_type": doubt.record_type,
             "seq": doubt.seq,
             "source": version.source,
             "agency": version.source.split("/")[0],
             "field": doubt.field,
-            "believed": doubt.believed,
-            "evidence": doubt.evidence,
+            "sealed": context.sealer.seal(said, challenge_context(challenge_id)),
             "system_urn": context.caller.urn,
             "status": "open",
             "opened_at": instant(context.now),
@@ -148,4 +154,12 @@ def own_challenges(context: Context) -> list[dict[str, Any]]:
         .order_by(challenges.c.opened_at, challenges.c.id)
     )
     with context.store.read() as conn:
-        return [dict(row) for row in conn.execute(query).mappings()]
+        return [_shown(row, context.sealer) for row in conn.execute(query).mappings()]
+
+
+def _shown(row: RowMapping, sealer: Sealer) -> dict[str, Any]:
+    """A challenge as both sides see it; what was said is null once it was erased."""
+    said = {"believed": None, "evidence": None}
+    if row["sealed"] is not None:
+        said = json.loads(sealer.open(row["sealed"], challenge_context(row["id"])))
+    return {name: value for name, value in row.items() if name != "sealed"} | said

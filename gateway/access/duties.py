@@ -99,6 +99,22 @@ class Act(StrEnum):
     READ_RECORDS = "records.read", "读取数据", "read records"
     QUARANTINE = "quarantine", "处理本部门隔离行", "settle quarantined rows of one's own agency", AGENCY_ADMINISTRATOR
     DECIDE_CHALLENGE = "challenges.decide", "处理校核", "decide on challenges", AGENCY_ADMINISTRATOR
+    ASK_ERASURE = (
+        "personal.ask",
+        "申请删除个人信息",
+        "ask for the erasure of personal data",
+        SYSTEM_ADMINISTRATOR,
+        AGENCY_ADMINISTRATOR,
+    )
+    SEE_ERASURES = (
+        "personal.see",
+        "查看删除申请",
+        "see what erasures were asked for",
+        SYSTEM_ADMINISTRATOR,
+        SECURITY_ADMINISTRATOR,
+        AGENCY_ADMINISTRATOR,
+        AUDITOR,
+    )
     ERASE = "personal.erase", "删除个人信息", "erase personal data", SECURITY_ADMINISTRATOR
 
     # The log of its use.

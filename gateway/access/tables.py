@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Date, Index, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Date, Index, LargeBinary, String, Table, Text
 
 from gateway.store.metadata import metadata
 
@@ -66,8 +66,7 @@ challenges = Table(
     Column("source", String(80), nullable=False),
     Column("agency", String(40), nullable=False, comment="the providing agency, which decides"),
     Column("field", String(80), nullable=False),
-    Column("believed", Text, nullable=False, comment="the value the challenger believes to be right"),
-    Column("evidence", Text, nullable=False),
+    Column("sealed", LargeBinary, comment="what the challenger believes and why, encrypted; null once erased"),
     Column("system_urn", String(200), nullable=False, comment="who challenges"),
     Column("status", String(12), nullable=False, comment="open, upheld or rejected"),
     Column("opened_at", _INSTANT, nullable=False),

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from certs.trust import TrustFile
 from gateway import __version__
-from gateway.api import callers, certificates, deliveries, metrics, problems, public, reads, sharing
+from gateway.api import callers, certificates, deliveries, erasures, metrics, problems, public, reads, sharing
 from gateway.api.peer import peer_chain as tls_peer_chain
 from gateway.api.shapes import Problem
 from gateway.certificates_publish import pki_files
@@ -96,7 +96,13 @@ def _describe(app: Flask) -> None:
     components.schema("Version", _version())
     components.security_scheme("system", {"type": "mutualTLS", "description": "certificate of a registered system"})
     api.spec.options["security"] = [{"system": []}]
-    for blueprint in (deliveries.blueprint, reads.blueprint, sharing.blueprint, certificates.blueprint):
+    for blueprint in (
+        deliveries.blueprint,
+        reads.blueprint,
+        sharing.blueprint,
+        certificates.blueprint,
+        erasures.blueprint,
+    ):
         api.register_blueprint(blueprint)
     # flask-smorest knows one content type for everything it answers.
     default = components.responses["DEFAULT_ERROR"]

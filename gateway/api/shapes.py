@@ -167,6 +167,30 @@ class Decision(Strict):
     reason = fields.String(required=True, validate=validate.Length(1, 1000))
 
 
+class ErasureShape(Strict):
+    """Whose data are to be erased."""
+
+    record_type = fields.String(required=True)
+    ground = fields.String(
+        required=True, validate=validate.Length(1, 1000), metadata=_said("law, request of the person")
+    )
+    record_key = fields.String(load_default=None, metadata=_said("one record, hex"))
+    uscc = fields.String(load_default=None, metadata=_said("records of one entity"))
+    values = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(validate=validate.Length(1, 200)),
+        load_default=dict,
+        metadata=_said("personal field -> value by which the person is known"),
+    )
+    fields_ = fields.List(
+        fields.String(),
+        data_key="fields",
+        attribute="fields",
+        load_default=list,
+        metadata=_said("the person's fields; absent: all"),
+    )
+
+
 class CertificateRequest(Strict):
     """A certificate signing request of the calling system."""
 

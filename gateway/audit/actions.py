@@ -71,6 +71,9 @@ class Action(StrEnum):
     KEYS_RESEALED = "keys.resealed", "重新加密", "sealed again under the newest key"
     KEYS_RETIRED = "keys.retired", "销毁旧主密钥", "old key-encryption key destroyed"
 
+    ERASURE_ASKED = "erasure.asked", "申请删除个人信息", "erasure of personal data asked for"
+    ERASURE_REFUSED = "erasure.refused", "拒绝删除个人信息", "erasure of personal data refused"
+    BYTES_DESTROYED = "bytes.destroyed", "销毁原始文件", "kept files destroyed"
     PERSON_ERASED = "person.erased", "删除个人信息", "personal data erased"
 
 

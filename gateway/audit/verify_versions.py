@@ -17,7 +17,7 @@ from gateway.audit.proofs import accepted_count
 from gateway.audit.roots import VERSION_COLUMNS, root, version_leaf_hashes
 from gateway.audit.tables import covered_range
 from gateway.audit.verify_entries import UNREADABLE, Landing
-from gateway.audit.verify_sealed import sealed_faults
+from gateway.audit.verify_sealed import erased_records, sealed_faults
 from gateway.sealing import Sealer, load_sealer
 from gateway.settings import Settings
 from gateway.store.tables import deliveries, versions_table
@@ -86,6 +86,7 @@ class _Verification:
         self._facets = contract(record_type).facets
         self._personal = contract(record_type).personal
         self._sealer = _sealer(settings)
+        self._erased = erased_records(conn, record_type)
         self._ranged = sorted((one for one in own if _range(one)), key=_first_seq)
         self._empty = [one for one in own if not _range(one)]
         self._next_seq = 1
@@ -188,7 +189,7 @@ class _Verification:
         # Only payloads that are what was landed are known to be readable.
         sound = page.filter(is_same)
         if self._personal and self._sealer is not None:
-            for fault in sealed_faults(sound, self._personal, self._sealer):
+            for fault in sealed_faults(sound, self._personal, self._sealer, self._erased):
                 self._tell_version(*fault)
         if not self._facets:
             return

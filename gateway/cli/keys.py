@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.aead import AES_256_GCM, ALGORITHMS
+from certs.suites import suite_named
 from gateway.audit import Action, append
 from gateway.audit.log import seal
 from gateway.cli.operator import operator
@@ -20,7 +20,7 @@ from gateway.store import Store
 _COLUMNS = (
     ("number", "数据密钥 data key"),
     ("use", "用途 use"),
-    ("algorithm", "算法 algorithm"),
+    ("suite", "算法套件 suite"),
     ("kek", "主密钥代 KEK generation"),
     ("made_at", "生成于 made at"),
     ("current", "当前 current"),
@@ -42,18 +42,20 @@ def list_(settings: Settings, as_json: bool) -> None:
 
 
 @keys.command("rotate", help="更换密钥，不停机 / new KEK and data key, without down-time")
-@click.option("--algorithm", type=click.Choice(sorted(ALGORITHMS)), default=AES_256_GCM.name, show_default=True)
 @json_option
 @click.pass_obj
-def rotate_(settings: Settings, algorithm: str, as_json: bool) -> None:
-    """Re-wrap every data key under a new KEK and seal with a new data key from now on; records are not touched."""
+def rotate_(settings: Settings, as_json: bool) -> None:
+    """Re-wrap every data key under a new KEK and seal with a new data key from now on; records are not touched.
+
+    Both are for the algorithms of the setting ``suite``.
+    """
     with open_home(settings) as store:
         with store.write() as conn:
             before = read_ring(settings.home)
-            facts: dict[str, object] = {"kek": before.kek + 1, "algorithm": algorithm}
+            facts: dict[str, object] = {"kek": before.kek + 1, "suite": settings.suite}
             # Before the commit, so that an entry that cannot be written leaves the keys as they were.
             append(conn, Action.KEYS_ROTATED, operator(), facts, utc_now())
-            made = rotate(settings.home, utc_now(), ALGORITHMS[algorithm])
+            made = rotate(settings.home, utc_now(), suite_named(settings.suite))
         seal(store, utc_now())
     _print(made, as_json)
 
@@ -95,7 +97,7 @@ def _print(ring: Ring, as_json: bool) -> None:
         {
             "number": key.number,
             "use": key.use,
-            "algorithm": key.algorithm,
+            "suite": key.suite,
             "kek": key.kek,
             "made_at": key.made_at,
             "current": key.number == ring.current,

@@ -21,6 +21,7 @@ VERBS = {
     "deliver": ("gateway.cli.deliver", "报送一个文件 / deliver a file for a source"),
     "deliveries": ("gateway.cli.deliver", "列出交付 / list deliveries"),
     "demo": ("gateway.cli.demo", "完整演示 / the main job, end to end, in a new home"),
+    "erase": ("gateway.cli.erase", "删除个人信息 / erase one person's data; two people"),
     "feed": ("gateway.cli.feed", "读取变更流 / read a feed from a position"),
     "grants": ("gateway.cli.grants", "授权 / grants and applications"),
     "identify": ("gateway.cli.identify", "识别代码 / identify codes read from standard input"),

@@ -161,6 +161,23 @@ def _is_failed(conn: Connection) -> bool:
     return isinstance(driver, psycopg.Connection) and driver.info.transaction_status == TransactionStatus.INERROR
 
 
+def overwrite_from_now(conn: Connection) -> None:
+    """Let this connection overwrite what it replaces; PostgreSQL keeps old rows until ``forget_old_rows``."""
+    if conn.dialect.name == "sqlite":
+        conn.exec_driver_sql("PRAGMA secure_delete=ON")
+
+
+def forget_old_rows(engine: Engine, tables: Sequence[Table]) -> None:
+    """Let go of what replaced or deleted rows said, which both databases keep lying about for a while."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        if conn.dialect.name == "postgresql":
+            preparer = conn.dialect.identifier_preparer
+            for table in tables:
+                conn.exec_driver_sql(f"VACUUM {preparer.format_table(table)}")
+        else:
+            conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def insert_missing(conn: Connection, table: Table, frame: pl.DataFrame) -> int:
     """Insert the rows whose primary key is not there yet, as one set; returns how many were.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.aead import AES_256_GCM, Algorithm
+from certs.suites import Suite, suite_named
 from gateway.keyring import OpenRing
 from gateway.sealing import Sealer
 
+INTERNATIONAL = suite_named("international")
 
-def sealer_of(key: bytes, algorithm: Algorithm = AES_256_GCM) -> Sealer:
+
+def sealer_of(key: bytes, suite: Suite = INTERNATIONAL) -> Sealer:
     """A sealer whose ring holds this one data key."""
-    ring = OpenRing(1, {1: (algorithm, key)}, key)
+    ring = OpenRing(1, {1: (suite, key)}, key)
     return Sealer(lambda: ring)

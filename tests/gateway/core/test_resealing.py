@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from threading import Event, Thread
 from typing import Any
@@ -83,12 +84,12 @@ def test_after_a_rotation_records_stay_readable_and_are_sealed_again_in_batches(
 def test_a_destroyed_kek_takes_nothing_with_it_and_the_log_tells_of_all(store: Store, now: datetime) -> None:
     lived_in(store, now)
 
-    run(store, "rotate", "--algorithm", "sm4-gcm")
+    run(replace(store, settings=replace(store.settings, suite="guomi")), "rotate")
     run(store, "retire", "1")
     run(store, "reseal")
 
     assert not kek_path(store.settings.home, 1).exists()
-    assert {key["algorithm"] for key in run(store, "list") if key["current"]} == {"sm4-gcm"}
+    assert {key["suite"] for key in run(store, "list") if key["current"]} == {"guomi"}
     assert names(store) == {"周某"}
     report = verified(store)
     with store.read() as conn:

@@ -17,20 +17,22 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from certs.errors import KeyUnusable
+from certs.suites import SUITES, Suite, suite_named
 from connectors.errors import Refused
 from gateway import sealing
-from gateway.aead import AES_256_GCM, ALGORITHMS, SM4_GCM, Algorithm
+from gateway.aead import code_of
 from gateway.keyring import create_ring, kek_path, legacy_path, open_ring, read_ring, retire, ring_path, rotate
 from gateway.sealing import Sealer, load_sealer, new_salt, salted_digest
 from tests.support.sealing import sealer_of
 
+INTERNATIONAL, GUOMI = suite_named("international"), suite_named("guomi")
 SEALER, OTHER = sealer_of(bytes(32)), sealer_of(b"\1" * 32)
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    create_ring(tmp_path, NOW)
+    create_ring(tmp_path, NOW, INTERNATIONAL)
     return tmp_path
 
 
@@ -39,10 +41,10 @@ def elsewhere(home: Path) -> Sealer:
     return load_sealer.__wrapped__(home)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
-def test_what_was_sealed_opens_with_its_key_and_its_context_only(algorithm: Algorithm) -> None:
-    sealer = sealer_of(bytes(algorithm.key_bytes), algorithm)
-    other = sealer_of(b"\1" * algorithm.key_bytes, algorithm)
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_what_was_sealed_opens_with_its_key_and_its_context_only(suite: Suite) -> None:
+    sealer = sealer_of(bytes(suite.aead.key_bytes), suite)
+    other = sealer_of(b"\1" * suite.aead.key_bytes, suite)
 
     sealed = sealer.seal(b"10000000001", b"record a")
 
@@ -85,7 +87,7 @@ def test_key_files_are_for_their_owner_alone_and_never_made_twice(home: Path) ->
 
     assert modes == {"data-keys.json": 0o600, "kek-0001.key": 0o600}
     with pytest.raises(FileExistsError):
-        create_ring(home, NOW)
+        create_ring(home, NOW, INTERNATIONAL)
 
 
 def test_a_home_without_a_ring_has_no_sealer(tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_after_a_rotation_running_processes_seal_with_the_new_key_and_open_both(
     worker, other = elsewhere(home), elsewhere(home)
     before = worker.seal(b"old", b"a")
 
-    rotate(home, NOW, AES_256_GCM)
+    rotate(home, NOW, INTERNATIONAL)
     time.sleep(sealing._LOOK_EVERY_S)
 
     after = worker.seal(b"new", b"a")
@@ -120,7 +122,7 @@ def test_rotating_re_wraps_every_data_key_and_the_old_generation_can_be_destroye
     with pytest.raises(Refused, match="in use"):
         retire(home, 1)
 
-    ring = rotate(home, NOW, AES_256_GCM)
+    ring = rotate(home, NOW, INTERNATIONAL)
     retire(home, 1)
 
     assert {key.kek for key in ring.keys} == {2}
@@ -133,7 +135,7 @@ def test_rotating_re_wraps_every_data_key_and_the_old_generation_can_be_destroye
 
 def test_what_another_process_has_sealed_with_a_newer_key_opens_at_once(home: Path) -> None:
     behind = elsewhere(home)
-    rotate(home, NOW, AES_256_GCM)
+    rotate(home, NOW, INTERNATIONAL)
 
     assert behind.open(elsewhere(home).seal(b"new", b"a"), b"a") == b"new"
 
@@ -146,7 +148,7 @@ def test_data_keys_of_several_generations_are_readable_at_once(
     mixed = tmp_path_factory.mktemp("mixed")
     shutil.copytree(home / "keys", mixed / "keys")
     old = read_ring(home)
-    rotated = rotate(mixed, NOW, AES_256_GCM)
+    rotated = rotate(mixed, NOW, INTERNATIONAL)
     ring_path(mixed).write_text(
         ring_path(mixed)
         .read_text("utf-8")
@@ -165,12 +167,12 @@ def test_data_keys_of_several_generations_are_readable_at_once(
 def test_a_ring_can_change_to_the_other_suite_and_back(home: Path) -> None:
     sealer = elsewhere(home)
     sealed = [sealer.seal(b"1", b"a")]
-    for algorithm in (SM4_GCM, AES_256_GCM):
-        rotate(home, NOW, algorithm)
+    for suite in (GUOMI, INTERNATIONAL):
+        rotate(home, NOW, suite)
         time.sleep(sealing._LOOK_EVERY_S)
         sealed.append(sealer.seal(b"1", b"a"))
 
-    assert [text[3] for text in sealed] == [AES_256_GCM.code, SM4_GCM.code, AES_256_GCM.code]
+    assert [text[3] for text in sealed] == [code_of(INTERNATIONAL), code_of(GUOMI), code_of(INTERNATIONAL)]
     assert [elsewhere(home).open(text, b"a") for text in sealed] == [b"1"] * 3
 
 
@@ -192,7 +194,7 @@ def test_reads_and_seals_go_on_while_the_keys_are_rotated(home: Path) -> None:
     for thread in threads:
         thread.start()
     for _ in range(5):
-        current = rotate(home, NOW, AES_256_GCM).current
+        current = rotate(home, NOW, INTERNATIONAL).current
         while current not in seen and not failed:
             pass
     stop.set()
@@ -218,7 +220,7 @@ def test_another_process_seals_with_the_new_key(home: Path) -> None:
         for _ in range(2):
             print(file=worker.stdin, flush=True)
             answers.append(worker.stdout.readline().strip())
-            rotate(home, NOW, AES_256_GCM)
+            rotate(home, NOW, INTERNATIONAL)
             time.sleep(sealing._LOOK_EVERY_S)
         worker.stdin.close()
 
@@ -232,7 +234,7 @@ def test_what_was_sealed_before_there_was_a_ring_still_opens(tmp_path: Path) -> 
     nonces = [os.urandom(12), b"XQ1" + os.urandom(9)]
     sealed = [nonce + AESGCM(key).encrypt(nonce, b"old", b"a") for nonce in nonces]
 
-    create_ring(tmp_path, NOW)
+    create_ring(tmp_path, NOW, INTERNATIONAL)
 
     sealer = load_sealer(tmp_path)
     assert [sealer.open(text, b"a") for text in sealed] == [b"old", b"old"]
@@ -247,7 +249,7 @@ def test_a_kek_that_is_missing_open_to_others_or_another_one_is_named(home: Path
     with pytest.raises(KeyUnusable, match="0640"):
         elsewhere(home)
     file.chmod(0o600)
-    file.write_text(f"aes-256-gcm {'00' * 32}\n", "ascii")
+    file.write_text(f"international {'00' * 32}\n", "ascii")
     with pytest.raises(KeyUnusable, match="does not open data key 1"):
         elsewhere(home)
     file.unlink()
