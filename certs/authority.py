@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 
 from certs import profiles
 from certs.csr import check_csr
-from certs.errors import AuthorityExists, AuthorityMissing, RequestRefused
-from certs.keys import load_key, make_key, save_key, write_whole
+from certs.errors import AuthorityExists, AuthorityMissing, KeyUnusable, RequestRefused
+from certs.keys import make_key, open_key, save_key, write_whole
 from certs.names import Name, SystemName
 from certs.profiles import Profile
 from certs.revocation import build_crl
@@ -58,13 +58,28 @@ class Files:
 
     @property
     def issuing_key(self) -> Path:
-        """Private key of the issuing authority."""
+        """Private key of the issuing authority; instead of it ``issuing.uri`` may name a token."""
         return self.home / "issuing.key"
 
     @property
     def issuing(self) -> Path:
         """Certificate of the issuing authority, PEM."""
         return self.home / "issuing.pem"
+
+    @property
+    def responder(self) -> Path:
+        """Certificate of the OCSP responder, PEM; without it the issuing authority answers itself."""
+        return self.home / "ocsp.pem"
+
+    @property
+    def responder_key(self) -> Path:
+        """Private key of the OCSP responder."""
+        return self.home / "ocsp.key"
+
+    @property
+    def previous(self) -> list[Files]:
+        """The files of issuing authorities that were replaced and whose certificates still count."""
+        return [Files(folder) for folder in sorted((self.home / "previous").glob("*/"))]
 
     @property
     def trust(self) -> Path:
@@ -153,7 +168,14 @@ def open_authority(home: Path, passphrase: bytes | None = None) -> Authority:
     """
     files = Files(home)
     issuing, root = read_authority(home), _read_certificate(files.root)
-    return Authority(issuing, load_key(files.issuing_key, passphrase), root)
+    key = open_key(files.issuing_key, passphrase)
+    if key.public_key() != issuing.public_key():
+        raise KeyUnusable(
+            f"签发密钥与证书 {files.issuing} 不符；请放入成对的文件，或完成中断的更换。",
+            f"the issuing key does not fit {files.issuing}; put both of a pair there, or finish what was cut off",
+            path=str(files.issuing),
+        )
+    return Authority(issuing, key, root)
 
 
 def read_authority(home: Path) -> x509.Certificate:

@@ -1,4 +1,4 @@
-"""Private keys: made, kept in files only their owner can read, loaded. Nothing else writes a key."""
+"""Private keys: made, kept in files only their owner can read or in a token, opened. Nothing else writes a key."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from certs.errors import KeyUnusable
 
@@ -25,16 +26,28 @@ def save_key(path: Path, key: ec.EllipticCurvePrivateKey, passphrase: bytes | No
 
     The file appears whole or not at all; an older file of that name is replaced.
     """
-    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    write_whole(path, pem, OWNER_ONLY)
+    write_whole(path, private_pem(key, passphrase), OWNER_ONLY)
 
 
 def load_key(path: Path, passphrase: bytes | None = None) -> ec.EllipticCurvePrivateKey:
     """Read a key that ``save_key`` wrote.
 
     Raises:
-        KeyUnusable: missing, readable by others, not a P-256 key, or the passphrase does not open it.
+        KeyUnusable: as ``read_private_key``, or not a P-256 key.
+    """
+    key = read_private_key(path, passphrase)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise KeyUnusable(
+            f"私钥文件 {path} 不是 ECDSA P-256 密钥。", f"key file {path} is not an ECDSA P-256 key", path=str(path)
+        )
+    return key
+
+
+def read_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKeyTypes:
+    """Read a private key of whatever kind, PEM.
+
+    Raises:
+        KeyUnusable: missing, readable by others, damaged, or the passphrase does not open it.
     """
     if not path.exists():
         raise KeyUnusable(f"私钥文件不存在：{path}", f"the key file does not exist: {path}", path=str(path))
@@ -47,20 +60,52 @@ def load_key(path: Path, passphrase: bytes | None = None) -> ec.EllipticCurvePri
         )
     pem = path.read_bytes()
     # A passphrase is for the installation; a key that was saved without one opens without one.
-    secret = passphrase if b"ENCRYPTED" in pem else None
+    secret = passphrase if is_encrypted(pem) else None
     try:
-        key = serialization.load_pem_private_key(pem, secret)
+        return serialization.load_pem_private_key(pem, secret)
     except (ValueError, TypeError) as error:
         raise KeyUnusable(
             f"私钥文件 {path} 无法打开：{error}；请检查口令。",
             f"key file {path} cannot be opened: {error}; check the passphrase",
             path=str(path),
         ) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise KeyUnusable(
-            f"私钥文件 {path} 不是 ECDSA P-256 密钥。", f"key file {path} is not an ECDSA P-256 key", path=str(path)
-        )
-    return key
+
+
+def open_key(path: Path, passphrase: bytes | None = None) -> ec.EllipticCurvePrivateKey:
+    """A key from its file, or from the token that the URI in the ``.uri`` file beside it names.
+
+    Args:
+        passphrase: of the file, or the PIN of the token.
+
+    Raises:
+        KeyUnusable: as ``load_key`` and ``certs.hsm.open_token_key``.
+    """
+    uri = path.with_suffix(".uri")
+    if uri.exists():
+        from certs.hsm import open_token_key  # the PKCS#11 library is loaded only where there is a token
+
+        return open_token_key(uri.read_text("utf-8"), passphrase)
+    return load_key(path, passphrase)
+
+
+def protect_key(path: Path, was: bytes | None, passphrase: bytes | None) -> None:
+    """Write the key of a PEM file anew under another passphrase, or under none.
+
+    Raises:
+        KeyUnusable: as ``read_private_key``, with ``was``.
+    """
+    write_whole(path, private_pem(read_private_key(path, was), passphrase), OWNER_ONLY)
+
+
+def is_encrypted(pem: bytes) -> bool:
+    """Whether a PEM private key needs a passphrase."""
+    return b"ENCRYPTED" in pem
+
+
+def private_pem(key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
+    """A key as PKCS #8 PEM; with a passphrase encrypted under a key derived from it (PBES2, RFC 8018)."""
+    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:

@@ -20,7 +20,7 @@ from gateway.certificates import GOOD, RegistrySource, certificate_row, issue_se
 from gateway.certificates_files import pki_files
 from gateway.certificates_tables import certificates, revocation_lists
 from gateway.clock import instant, parse_instant
-from gateway.passphrases import ca_passphrase
+from gateway.passphrases import ca_passphrase, key_passphrase
 from gateway.settings import Settings
 from gateway.store import Store
 
@@ -75,7 +75,7 @@ def renew_gateway(store: Store, authority: Authority, hosts: Sequence[str], acto
         issued = issue_server_certificate(conn, authority, hosts, actor, now)
     if issued.key is None:
         raise AssertionError("a key is made when no CSR is given")
-    save_key(files.gateway_key, issued.key)
+    save_key(files.gateway_key, issued.key, key_passphrase(store.settings))
     write_whole(files.gateway, issued.pem)
 
 

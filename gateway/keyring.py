@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -15,12 +16,16 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from certs.errors import KeyUnusable
 from certs.keys import OWNER_ONLY, write_whole
 from certs.suites import Suite, suite_named
 from connectors.errors import Refused
 from gateway.clock import instant
+from gateway.passphrases import key_passphrase_at
+
+_SALT_BYTES = 16
 
 SEAL, LIST, LEGACY = "seal", "list", "legacy"
 """What a data key is for: sealing; the digests of the erasure list; opening what was sealed before there was a ring."""
@@ -83,7 +88,7 @@ def ring_path(home: Path) -> Path:
 
 
 def kek_path(home: Path, generation: int) -> Path:
-    """Where a KEK lies: its suite and the key, hex, on one line."""
+    """Where a KEK lies: its suite and the key on one line, encrypted if the installation has a passphrase."""
     return home / "keys" / f"kek-{generation:04d}.key"
 
 
@@ -206,10 +211,18 @@ def _said(data_key: DataKey) -> bytes:
 
 
 def _kek(home: Path, generation: int) -> tuple[Suite, bytes]:
-    path = kek_path(home, generation)
+    return read_kek(kek_path(home, generation), key_passphrase_at(home))
+
+
+def read_kek(path: Path, passphrase: bytes | None) -> tuple[Suite, bytes]:
+    """The suite and the key of a KEK's file.
+
+    Raises:
+        KeyUnusable: missing, open to others, or encrypted and not opened by the passphrase.
+    """
     try:
         mode = path.stat().st_mode & 0o777
-        name, _, key = path.read_text("ascii").strip().partition(" ")
+        name, *said = path.read_text("ascii").split()
     except FileNotFoundError as error:
         raise KeyUnusable(
             f"主密钥文件不存在：{path}；请从备份取回。", f"the key file {path} is missing; bring it back from a copy"
@@ -220,13 +233,39 @@ def _kek(home: Path, generation: int) -> tuple[Suite, bytes]:
             f"key file {path} has mode {mode:04o}, expected 0600; chmod 600 it and rotate the keys",
             path=str(path),
         )
-    return suite_named(name), bytes.fromhex(key)
+    suite = suite_named(name)
+    if len(said) == 1:
+        return suite, bytes.fromhex(said[0])
+    salt, wrapped = (bytes.fromhex(part) for part in said[1:])
+    try:
+        return suite, suite.aead.open(_derived(passphrase or b"", salt, suite), wrapped, name.encode())
+    except InvalidTag as error:
+        raise KeyUnusable(
+            f"主密钥文件 {path} 无法打开；请检查口令（XINQIAO_KEY_PASSPHRASE_FILE）。",
+            f"key file {path} cannot be opened; check the passphrase (XINQIAO_KEY_PASSPHRASE_FILE)",
+            path=str(path),
+        ) from error
+
+
+def write_kek(path: Path, suite: Suite, key: bytes, passphrase: bytes | None) -> None:
+    """Write a KEK's file: in clear ``name hex``, with a passphrase ``name scrypt salt sealed``."""
+    said = key.hex()
+    if passphrase:
+        salt = os.urandom(_SALT_BYTES)
+        said = (
+            f"scrypt {salt.hex()} {suite.aead.seal(_derived(passphrase, salt, suite), key, suite.name.encode()).hex()}"
+        )
+    write_whole(path, f"{suite.name} {said}\n".encode(), OWNER_ONLY)
+
+
+def _derived(passphrase: bytes, salt: bytes, suite: Suite) -> bytes:
+    """The key that a passphrase stands for (scrypt, RFC 7914, 2; 32 MiB, a tenth of a second)."""
+    return Scrypt(salt=salt, length=suite.aead.key_bytes, n=2**15, r=8, p=1).derive(passphrase)
 
 
 def _make_kek(home: Path, generation: int, suite: Suite) -> None:
-    line = f"{suite.name} {suite.aead.make_key().hex()}\n"
     # A file of this generation without a ring that names it was left by a rotation that was cut off.
-    write_whole(kek_path(home, generation), line.encode(), OWNER_ONLY)
+    write_kek(kek_path(home, generation), suite, suite.aead.make_key(), key_passphrase_at(home))
 
 
 def _write(home: Path, ring: Ring) -> None:

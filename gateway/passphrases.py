@@ -26,6 +26,15 @@ def key_passphrase(settings: Settings) -> bytes | None:
     return _read(settings.key_passphrase_file, KEY_VARIABLE)
 
 
+def key_passphrase_at(home: Path) -> bytes | None:
+    """The same for who knows an installation by its folder alone: settings of the environment and of its file.
+
+    Raises:
+        KeyUnusable: as ``key_passphrase``.
+    """
+    return key_passphrase(Settings.load({**os.environ, "XINQIAO_HOME": str(home)}))
+
+
 def ca_passphrase(settings: Settings) -> bytes | None:
     """What opens the issuing key; that of the other keys if it has none of its own.
 

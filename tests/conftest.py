@@ -17,6 +17,7 @@ from gateway.bench.postgres import database, running_postgres
 from gateway.home import initialise
 from gateway.settings import Settings
 from gateway.store import Store, open_store
+from tests.support.token import Token, softhsm
 
 pytest_plugins = ["tests.golden_plugin"]
 
@@ -41,6 +42,13 @@ def postgres() -> Iterator[URL]:
         return
     with running_postgres() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Token]:
+    """A PKCS#11 token; one for all tests of a process, because its library is initialised once per process."""
+    with softhsm(tmp_path_factory.mktemp("token")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

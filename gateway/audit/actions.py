@@ -70,6 +70,7 @@ class Action(StrEnum):
     KEYS_ROTATED = "keys.rotated", "更换密钥", "keys rotated"
     KEYS_RESEALED = "keys.resealed", "重新加密", "sealed again under the newest key"
     KEYS_RETIRED = "keys.retired", "销毁旧主密钥", "old key-encryption key destroyed"
+    KEYS_PROTECTED = "keys.protected", "私钥文件改用新口令", "key files put under another passphrase"
 
     ERASURE_ASKED = "erasure.asked", "申请删除个人信息", "erasure of personal data asked for"
     ERASURE_REFUSED = "erasure.refused", "拒绝删除个人信息", "erasure of personal data refused"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from certs.keys import private_pem, read_private_key
 from gateway.audit.notes import NoteError, Signer, Verifier, check_name, parse_vkey
+from gateway.passphrases import key_passphrase
 from gateway.settings import Settings
 
 _OWNER_ONLY = 0o600
@@ -22,20 +23,20 @@ def create_log_key(settings: Settings) -> Verifier:
         NoteError: ``settings.log_origin`` cannot name a log.
     """
     check_name(settings.log_origin)
-    signer = Signer(settings.log_origin, make_key(_key_path(settings)))
+    signer = Signer(settings.log_origin, make_key(_key_path(settings), key_passphrase(settings)))
     verifier = signer.verifier()
     vkey_path(settings).write_text(verifier.text() + "\n", "utf-8")
     return verifier
 
 
-def make_key(path: Path) -> Ed25519PrivateKey:
-    """Make an Ed25519 key and write it as PKCS #8 PEM, mode 0600.
+def make_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:
+    """Make an Ed25519 key and write it as PKCS #8 PEM, mode 0600, encrypted if there is a passphrase.
 
     Raises:
         FileExistsError: there is one already.
     """
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem = private_pem(key, passphrase)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Owner-only from the first byte on, and never over an older key.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb") as file:
@@ -44,14 +45,14 @@ def make_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def load_key(path: Path) -> Ed25519PrivateKey:
+def load_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:
     """Read a key that `make_key` wrote.
 
     Raises:
-        FileNotFoundError: there is none.
+        certs.errors.KeyUnusable: missing, open to others, damaged, or not opened by the passphrase.
         NoteError: the file holds another kind of key.
     """
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    key = read_private_key(path, passphrase)
     if not isinstance(key, Ed25519PrivateKey):
         raise NoteError(f"{path}: expected an Ed25519 key")
     return key
@@ -61,10 +62,10 @@ def load_signer(settings: Settings) -> Signer:
     """The key that signs checkpoints.
 
     Raises:
-        FileNotFoundError: the home has not been initialised.
+        certs.errors.KeyUnusable: missing, open to others, damaged, or not opened by the passphrase.
         NoteError: the file holds another kind of key.
     """
-    return Signer(settings.log_origin, load_key(_key_path(settings)))
+    return Signer(settings.log_origin, load_key(_key_path(settings), key_passphrase(settings)))
 
 
 def load_verifier(settings: Settings) -> Verifier:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 
 from certs.suites import suite_named
@@ -11,7 +14,9 @@ from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_rows, working
 from gateway.clock import utc_now
 from gateway.home import open_home
+from gateway.key_files import KeyFile, key_files, protect
 from gateway.keyring import Ring, read_ring, retire, rotate
+from gateway.passphrases import read_passphrase_file
 from gateway.resealing import BATCH
 from gateway.resealing import reseal as seal_again
 from gateway.settings import Settings
@@ -25,6 +30,9 @@ _COLUMNS = (
     ("made_at", "生成于 made at"),
     ("current", "当前 current"),
 )
+
+_FILE_COLUMNS = (("path", "文件 file"), ("kept", "保存方式 kept"))
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group(help="静态加密的密钥 / keys at rest")
@@ -82,6 +90,37 @@ def retire_(settings: Settings, generation: int, as_json: bool) -> None:
     with open_home(settings) as store:
         _retire(store, generation)
     print_rows([{"retired": generation}], [("retired", "已销毁 destroyed")], as_json)
+
+
+@keys.command("files", help="列出私钥文件及其保存方式 / list the files of private keys and how each is kept")
+@json_option
+@click.pass_obj
+def files(settings: Settings, as_json: bool) -> None:
+    """Every private key of the installation: in clear, encrypted, or in a token."""
+    with open_home(settings):
+        _print_files(key_files(settings), as_json)
+
+
+@keys.command("protect", help="按当前口令重新加密私钥文件 / encrypt the key files under the passphrases now set")
+@click.option("--was-file", type=_FILE, help="原口令文件，默认原为明文 / what opened them; default: in clear")
+@click.option("--was-ca-file", type=_FILE, help="签发密钥原口令文件 / that of the issuing key; default: as the others")
+@json_option
+@click.pass_obj
+def protect_(settings: Settings, was_file: Path | None, was_ca_file: Path | None, as_json: bool) -> None:
+    """Write every key file anew; a running gateway needs the new passphrase at its next start."""
+    was = read_passphrase_file(was_file) if was_file else None
+    was_ca = read_passphrase_file(was_ca_file) if was_ca_file else was
+    with open_home(settings) as store:
+        done = protect(settings, was, was_ca)
+        facts: dict[str, object] = {"files": {file.path.name: file.kept for file in done}}
+        with store.write() as conn:
+            append(conn, Action.KEYS_PROTECTED, operator(), facts, utc_now())
+        seal(store, utc_now())
+    _print_files(done, as_json)
+
+
+def _print_files(found: Sequence[KeyFile], as_json: bool) -> None:
+    print_rows([{"path": str(file.path), "kept": file.kept} for file in found], _FILE_COLUMNS, as_json)
 
 
 def _retire(store: Store, generation: int) -> None:

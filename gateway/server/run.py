@@ -7,11 +7,13 @@ import json
 import os
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from gunicorn.app.base import BaseApplication
 
 from gateway.certificates_files import pki_files
+from gateway.passphrases import key_passphrase
 from gateway.server.limits import end_oversized, limit_body
 from gateway.server.tls import ReloadingContext
 from gateway.settings import Settings
@@ -78,7 +80,7 @@ def factory_at(path: str) -> AppFactory:
 
 def _options(settings: Settings, ready: Callable[[str], None]) -> dict[str, object]:
     files = pki_files(settings)
-    context = ReloadingContext(files)
+    context = ReloadingContext(files, partial(key_passphrase, settings))
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
 
     def ssl_context(conf: object, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -12,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.authority import Files
+from certs.errors import KeyUnusable
 from certs.external import FOLDER, read_externals
 from certs.files import file_stamp, folder_stamp
 
@@ -39,14 +41,24 @@ class PatientSocket(ssl.SSLSocket):
         self.setblocking(True)
 
 
-def build_context(files: Files) -> ssl.SSLContext:
+Passphrase = Callable[[], bytes | None]
+"""Asked for whenever the server's key is opened, so that a changed passphrase needs no restart either."""
+
+
+def no_passphrase() -> None:
+    """For a server key that lies in clear."""
+    return
+
+
+def build_context(files: Files, passphrase: Passphrase = no_passphrase) -> ssl.SSLContext:
     """Make the context: TLS 1.2 or newer, a client certificate asked for and, if given, checked against the trust file.
 
     It is optional here because public pages need none; the application refuses where one is
     needed, with a reason. No session tickets and no renegotiation: each connection proves its key itself.
 
     Raises:
-        OSError: a file is missing; ``ssl.SSLError`` when key and certificate do not fit.
+        OSError: a file is missing; ``ssl.SSLError`` when key and certificate do not fit, or the passphrase is wrong.
+        ValueError: the key is encrypted and there is no passphrase.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslsocket_class = PatientSocket
@@ -59,7 +71,7 @@ def build_context(files: Files) -> ssl.SSLContext:
     context.load_verify_locations(cafile=files.trust)
     for external in read_externals(files.home / FOLDER)[0]:
         context.load_verify_locations(cadata=_pem(*external.roots, *external.intermediates))
-    context.load_cert_chain(files.gateway, files.gateway_key, password=_no_passphrase)
+    context.load_cert_chain(files.gateway, files.gateway_key, password=lambda: _demanded(passphrase))
     return context
 
 
@@ -71,12 +83,12 @@ class ReloadingContext:
     Safe to share between threads.
     """
 
-    def __init__(self, files: Files) -> None:
-        self._files = files
+    def __init__(self, files: Files, passphrase: Passphrase = no_passphrase) -> None:
+        self._files, self._passphrase = files, passphrase
         self._watched: tuple[Path, ...] = (files.gateway, files.gateway_key, files.trust)
         self._lock = threading.Lock()
         self._stamp = self._stamps()
-        self._context = build_context(files)
+        self._context = build_context(files, passphrase)
         self._looked_at = time.monotonic()
 
     def current(self) -> ssl.SSLContext:
@@ -92,8 +104,8 @@ class ReloadingContext:
         if stamp == self._stamp:
             return
         try:
-            self._context = build_context(self._files)
-        except (OSError, ValueError) as error:
+            self._context = build_context(self._files, self._passphrase)
+        except (OSError, ValueError, KeyUnusable) as error:
             # The stamp stays old, so that the next look tries again.
             log.warning("tls files unusable, the context before is kept", error=str(error))
             return
@@ -108,6 +120,11 @@ def _pem(*certificates: x509.Certificate) -> str:
     return "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates)
 
 
-def _no_passphrase() -> str:
-    """Stop OpenSSL from asking a terminal that a server does not have."""
-    raise ValueError("the gateway's server key is encrypted; it must be usable without a person at the keyboard")
+def _demanded(passphrase: Passphrase) -> bytes:
+    """Only called for an encrypted key; without this OpenSSL would ask a terminal that a server does not have."""
+    if given := passphrase():
+        return given
+    raise ValueError(
+        "the gateway's server key is encrypted; it must be usable without a person at the keyboard: "
+        "set key_passphrase_file or XINQIAO_KEY_PASSPHRASE"
+    )
