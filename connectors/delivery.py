@@ -54,6 +54,7 @@ class Delivery:
         origin: who or what brought it: ``pull:<endpoint>``, ``drop:<folder>``, ``upload:<system urn>``, ``cli``.
         received_at: UTC.
         cursor: value to continue from once this delivery has landed (``changes`` sources), else None.
+        signature: the detached signature that came beside the one part (``x.csv.jws``, ``x.csv.p7s``), or None.
         is_partial: single rows out of a delivery (corrected, replayed): never a snapshot of everything.
     """
 
@@ -63,6 +64,7 @@ class Delivery:
     received_at: datetime
     cursor: str | None = None
     is_partial: bool = False
+    signature: Part | None = None
 
     @property
     def digest(self) -> str:

@@ -36,6 +36,32 @@ class Refused(XinqiaoError):
     code = "refused"
 
 
+class SignatureRefused(XinqiaoError):
+    """A signature was presented and does not hold. The bytes are kept.
+
+    Attributes:
+        code: what does not hold: ``signature_invalid``, ``signature_key_refused`` or ``signature_stale``.
+    """
+
+    code = "signature_invalid"
+
+    def __init__(self, zh: str, en: str, *, code: str = "", **details: object) -> None:
+        super().__init__(zh, en, **details)
+        self.code = code or self.code
+
+
+class SignatureMissing(SignatureRefused):
+    """The source demands a signature and there is none. The bytes are kept."""
+
+    code = "signature_missing"
+
+
+class SignatureReplayed(SignatureRefused):
+    """This very signature was used before. The bytes are kept."""
+
+    code = "signature_replayed"
+
+
 class Undecodable(XinqiaoError):
     """The bytes are not what they were declared to be. They are kept; the agency is told."""
 

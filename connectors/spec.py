@@ -157,6 +157,23 @@ class Expect:
     filled: Mapping[str, float] = field(default_factory=dict)
 
 
+SIGNATURE_FORMS = ("http", "soap", "jws", "cms")
+"""How a delivery can be signed: HTTP message signature, WS-Security, detached JWS, detached CMS."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Whether deliveries of the source must be signed, and how. A signature that is presented must always hold.
+
+    Attributes:
+        required: a delivery without one is refused.
+        forms: which of :data:`SIGNATURE_FORMS` are taken.
+    """
+
+    required: bool = False
+    forms: tuple[str, ...] = SIGNATURE_FORMS
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Entry of the government information resource catalogue (GB/T 21063.3; 政务信息资源目录编制指南, 2017).
@@ -216,6 +233,7 @@ class SourceSpec:
         expect: volume and quality promised.
         schedule: five-field cron expression in Asia/Shanghai, or None if nothing is fetched.
         catalogue: the catalogue entry.
+        signature: whether and how deliveries are signed.
         authority: lower is preferred where two sources fill one record type.
     """
 
@@ -236,6 +254,7 @@ class SourceSpec:
     expect: Expect
     schedule: str | None
     catalogue: Catalogue
+    signature: Signature
     authority: int
 
     def options(self, kind: type[Asked]) -> Asked:

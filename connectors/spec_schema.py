@@ -266,6 +266,12 @@ class ExpectSchema(_Part):
     filled = fields.Dict(keys=fields.String(), values=fields.Float(validate=_share))
 
 
+class SourceSignatureSchema(_Part):
+    makes = spec.Signature
+    required = fields.Boolean()
+    forms = Texts(validate=[validate.Length(min=1), validate.ContainsOnly(spec.SIGNATURE_FORMS)])
+
+
 class CatalogueSchema(_Part):
     makes = spec.Catalogue
     code = fields.String(required=True)
@@ -316,6 +322,7 @@ class SourceSchema(Schema):
     expect = fields.Nested(ExpectSchema, load_default=spec.Expect)
     schedule = fields.String(load_default=None, allow_none=True)
     catalogue = fields.Nested(CatalogueSchema, required=True)
+    signature = fields.Nested(SourceSignatureSchema, load_default=spec.Signature)
     authority = fields.Integer(strict=True, load_default=100)
 
     @validates_schema
@@ -324,6 +331,8 @@ class SourceSchema(Schema):
             raise ValidationError("expected five cron fields, e.g. '30 1 * * *'", "schedule")
         if data.get("schedule") and not data.get("endpoint"):
             raise ValidationError("a scheduled source needs an endpoint to fetch from", "endpoint")
+        if data["signature"].required and data.get("endpoint") and data.get("transport") != "files":
+            raise ValidationError("what is fetched over soap, rest or tables carries no signature", "signature")
         if data.get("cursor") and data.get("delivery") == "snapshot":
             raise ValidationError("a snapshot is always whole and has no cursor", "cursor")
         if data.get("operation") and data.get("delivery") == "snapshot":

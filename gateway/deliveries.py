@@ -18,6 +18,7 @@ from connectors.spec import SourceSpec
 from connectors.vault import Vault
 from gateway.audit import Action, append
 from gateway.clock import instant, parse_instant
+from gateway.signatures.tables import delivery_signatures
 from gateway.store import Store
 from gateway.store.tables import deliveries
 
@@ -148,6 +149,13 @@ def row_of(conn: Connection, delivery_id: str) -> Row[Any]:
     return row
 
 
+def proof_of(conn: Connection, delivery_id: str) -> dict[str, Any] | None:
+    """What the signature of a delivery proved, as receipts and the log say it; None if it was not signed."""
+    query = select(delivery_signatures.c.proof).where(delivery_signatures.c.delivery_id == delivery_id)
+    found: dict[str, Any] | None = conn.scalar(query)
+    return found
+
+
 def original_of(conn: Connection, delivery_id: str, digest: str, spec: SourceSpec) -> Row[Any] | None:
     """The landed delivery that this one repeats byte for byte, or None.
 
@@ -234,5 +242,7 @@ def note_repeat(conn: Connection, delivery_id: str, original_id: str, at: dateti
             if part.get("erased"):
                 (home / part["path"]).unlink(missing_ok=True)
     facts = {"delivery_id": delivery_id, "original": original_id, "source": row.source, "digest": row.digest}
+    if proof := proof_of(conn, delivery_id):
+        facts["signature"] = proof
     entry = append(conn, Action.DELIVERY_REPEATED, row.origin, facts, at)
     settle(conn, delivery_id, "repeated", {"delivery_id": delivery_id, "original": original_id}, at, entry)

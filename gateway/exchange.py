@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from connectors.connections import Connections
+from connectors.delivery import Delivery
+from connectors.errors import SignatureRefused
 from connectors.receive import acknowledge, receive
 from connectors.spec import SourceSpec
 from gateway import deliveries, pipeline
@@ -34,7 +36,15 @@ def receive_source(store: Store, spec: SourceSpec, now: datetime) -> list[str]:
         cursor = deliveries.last_cursor(conn, spec.source)
         waiting = list(deliveries.unfinished(conn, spec.source))
     arriving = receive(spec, connections, deliveries.vault_of(store), cursor, now)
-    return [*waiting, *(pipeline.receive(store, delivery, spec) for delivery in arriving)]
+    return [*waiting, *(_receive(store, delivery, spec) for delivery in arriving)]
+
+
+def _receive(store: Store, delivery: Delivery, spec: SourceSpec) -> str:
+    """Register what was fetched; what is refused at the door is taken like other refused deliveries, when it lands."""
+    try:
+        return pipeline.receive(store, delivery, spec)
+    except SignatureRefused as error:
+        return str(error.details["delivery_id"])
 
 
 def land_received(
@@ -49,7 +59,7 @@ def land_received(
         one receipt each.
 
     Raises:
-        Undecodable, SourceChanged, ExpectationFailed: of the first one that was refused, after the
+        Undecodable, SourceChanged, ExpectationFailed, SignatureRefused: of the first one that was refused, after the
             others have landed.
     """
     receipts, refused = [], []

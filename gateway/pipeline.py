@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from connectors.decode import decode
 from connectors.delivery import Delivery, Mapped
-from connectors.errors import ExpectationFailed, SourceChanged, Undecodable
+from connectors.errors import ExpectationFailed, SignatureRefused, SourceChanged, Undecodable
 from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
 from gateway import deliveries, quarantine
@@ -27,19 +27,23 @@ from gateway.landing import land_resolved
 from gateway.linking import link_waiting
 from gateway.receipts import proven, refusal, write_receipt
 from gateway.resolve import resolve
+from gateway.signatures.admission import Presented, admit, demand_admitted
 from gateway.steps import Landed
 from gateway.store import Store
 from gateway.store.landing import hold_feed
 from schemas.columnar import contract
 
-STOPPED = (Undecodable, SourceChanged, ExpectationFailed)
+STOPPED = (Undecodable, SourceChanged, ExpectationFailed, SignatureRefused)
 """What stops a whole delivery: its bytes are kept, the agency is told, nothing is landed."""
 
 
-def receive(store: Store, delivery: Delivery, spec: SourceSpec) -> str:
-    """Register a delivery whose bytes are in the vault; returns its id."""
-    with store.write() as conn:
-        return deliveries.register(conn, delivery, spec, store.settings.home)
+def receive(store: Store, delivery: Delivery, spec: SourceSpec, signature: Presented | None = None) -> str:
+    """Register a delivery whose bytes are in the vault; returns its id.
+
+    Raises:
+        SignatureRefused: see ``gateway/signatures/admission.py``; the refusal is in the log.
+    """
+    return admit(store, delivery, spec, signature)
 
 
 def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> dict[str, Any]:
@@ -50,10 +54,12 @@ def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> 
 
     Raises:
         Undecodable, SourceChanged, ExpectationFailed: nothing was landed; the refusal is in the log.
+        SignatureRefused: it was refused when it was received.
         Refused: the kept bytes are gone or altered; the delivery stays received.
     """
     with store.read() as conn:
         delivery = deliveries.load(conn, delivery_id, store.settings.home)
+        demand_admitted(conn, delivery_id, spec)
         again = deliveries.original_of(conn, delivery_id, delivery.digest, spec)
     if again is not None:
         return repeat(store, delivery_id, again.id, spec, now)

@@ -42,6 +42,7 @@ def write_receipt(
         "digest": row.digest,
         "origin": row.origin,
         "received_at": row.received_at,
+        **_signature(conn, delivery_id),
         "landed_at": landed.landed_at,
         "form": judged.mapped.form,
         "received": judged.received,
@@ -82,13 +83,19 @@ def settle(
 
 def refusal(store: Store, delivery_id: str, error: XinqiaoError, now: datetime) -> None:
     """Write down that a delivery was refused whole, and why."""
-    problem = {"code": error.code, "zh": error.zh, "en": error.en, "details": error.details}
     with store.write() as conn:
-        row = deliveries.row_of(conn, delivery_id)
-        facts = {"delivery_id": delivery_id, "source": row.source, "digest": row.digest, "code": error.code}
-        entry = append(conn, Action.DELIVERY_REFUSED, row.origin, facts, now)
-        deliveries.settle(conn, delivery_id, "refused", {"delivery_id": delivery_id, "problem": problem}, now, entry)
+        refuse(conn, delivery_id, error, now)
     seal(store, now)
+
+
+def refuse(conn: Connection, delivery_id: str, error: XinqiaoError, now: datetime) -> None:
+    """The same within a transaction of the caller's, who seals the log after it."""
+    problem = {"code": error.code, "zh": error.zh, "en": error.en, "details": error.details}
+    row = deliveries.row_of(conn, delivery_id)
+    facts = {"delivery_id": delivery_id, "source": row.source, "digest": row.digest, "code": error.code}
+    entry = append(conn, Action.DELIVERY_REFUSED, row.origin, facts | _signature(conn, delivery_id), now)
+    receipt = {"delivery_id": delivery_id, **_signature(conn, delivery_id), "problem": problem}
+    deliveries.settle(conn, delivery_id, "refused", receipt, now, entry)
 
 
 def proven(store: Store, delivery_id: str) -> dict[str, Any]:
@@ -112,6 +119,12 @@ def warnings(rows: pl.DataFrame) -> Iterable[dict[str, Any]]:
         pl.len().alias("count"), pl.col(ROW).head(_EXAMPLES).alias("rows"), pl.col("zh", "en").first()
     )
     return [{"column": row.pop("field"), **row} for row in summed.iter_rows(named=True)]
+
+
+def _signature(conn: Connection, delivery_id: str) -> dict[str, Any]:
+    """The member that says what the delivery's signature proved; none for a delivery that was not signed."""
+    proof = deliveries.proof_of(conn, delivery_id)
+    return {} if proof is None else {"signature": proof}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

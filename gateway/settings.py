@@ -36,6 +36,7 @@ class Settings:
         key_passphrase_file: credential file with the passphrase of the gateway's own keys; empty means
             ``XINQIAO_KEY_PASSPHRASE`` in the environment, or keys in clear.
         ca_passphrase_file: the same for the issuing key, or the PIN of its token.
+        signature_max_age_seconds: how old the signature of a request may be.
     """
 
     home: Path = Path("var")
@@ -52,6 +53,7 @@ class Settings:
     accepted_suites: str = ""
     key_passphrase_file: str = ""
     ca_passphrase_file: str = ""
+    signature_max_age_seconds: int = 300
 
     def __post_init__(self) -> None:
         """Refuse a suite that does not exist before anything is signed with it, and other words nobody knows.

@@ -24,7 +24,7 @@ P256 = Algorithm(
 )
 ED25519 = Algorithm(
     name="ed25519",  # RFC 9421, 3.3.6
-    jws="EdDSA",  # RFC 8037, 3.1
+    jws="Ed25519",  # RFC 9864, 2.2
     cms="1.3.101.112",  # RFC 8410, 3
     cms_digest="2.16.840.1.101.3.4.2.3",  # RFC 8419, 3: SHA-512
     digest=hashes.SHA512,

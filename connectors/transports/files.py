@@ -8,6 +8,7 @@ import os
 import time
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from io import BufferedReader
@@ -16,16 +17,19 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from connectors.connections import Connection
-from connectors.delivery import Delivery
+from connectors.delivery import Delivery, Part
 from connectors.request_options import FilesRequest
 from connectors.spec import SourceSpec
 from connectors.transports.trouble import refused, unavailable
 from connectors.vault import Vault
 
 PROCESSED = "processed"
+SIGNATURES = (".jws", ".p7s")
+"""Endings of a detached signature beside the file it signs: ``x.csv.jws`` (JWS), ``x.csv.p7s`` (CMS)."""
 DONE = ".done"
 _CHUNK = 1024 * 1024
 _NAME_LENGTH = 255
+_MAX_SIGNATURE = 256 * 1024
 
 
 def receive(
@@ -42,7 +46,8 @@ def receive(
         for file in ready_files(folder, request):
             with _open(file) as stream:
                 delivery = from_upload(spec, file.name, stream, vault, f"drop:{folder}", now)
-            yield delivery
+            beside = signature_beside(file)
+            yield replace(delivery, signature=keep_signature(beside, vault) if beside else None)
     except OSError as error:
         raise unavailable(
             f"{spec.source} {connection.name}",
@@ -68,6 +73,18 @@ def from_upload(spec: SourceSpec, name: str, stream: BinaryIO, vault: Vault, ori
     return Delivery(spec.source, (part,), origin, now)
 
 
+def signature_beside(file: Path) -> Path | None:
+    """The detached signature beside a file, the first of ``SIGNATURES`` that is there; a link is none."""
+    named = (file.with_name(file.name + ending) for ending in SIGNATURES)
+    return next((path for path in named if path.is_file() and not path.is_symlink()), None)
+
+
+def keep_signature(file: Path, vault: Vault) -> Part:
+    """Keep a detached signature; what is longer than any signature is cut off and will not verify."""
+    with _open(file) as stream:
+        return vault.keep(file.name, "application/octet-stream", [stream.read(_MAX_SIGNATURE)])
+
+
 def folder_of(connection: Connection) -> Path:
     """The drop folder: ``file:///...`` or a folder relative to ``XINQIAO_HOME``."""
     address = urlsplit(connection.url)
@@ -79,7 +96,10 @@ def ready_files(folder: Path, request: FilesRequest) -> list[Path]:
     named = [
         file
         for file in folder.iterdir()
-        if not file.is_symlink() and file.is_file() and any(fnmatchcase(file.name, p) for p in request.patterns)
+        if not file.is_symlink()
+        and file.is_file()
+        and file.suffix not in SIGNATURES
+        and any(fnmatchcase(file.name, p) for p in request.patterns)
     ]
     return sorted((file for file in named if _is_ready(file, request)), key=lambda file: file.name)
 
@@ -87,9 +107,10 @@ def ready_files(folder: Path, request: FilesRequest) -> list[Path]:
 def _is_ready(file: Path, request: FilesRequest) -> bool:
     if request.ready == "done":
         return file.with_name(file.name + DONE).exists()
-    status = file.stat()
+    beside = signature_beside(file)
     # The inode changes with every write, also where a copying tool sets an old modification time.
-    return time.time() - max(status.st_mtime, status.st_ctime) >= request.settle_seconds
+    times = [max(status.st_mtime, status.st_ctime) for status in (part.stat() for part in (file, beside) if part)]
+    return time.time() - max(times) >= request.settle_seconds
 
 
 def acknowledge(delivery: Delivery, connection: Connection) -> None:
@@ -112,6 +133,8 @@ def acknowledge(delivery: Delivery, connection: Connection) -> None:
         target = processed / file.name
         if target.exists():
             target = processed / f"{part.digest[:12]}-{file.name}"
+        if beside := signature_beside(file):
+            beside.replace(target.with_name(target.name + beside.suffix))
         file.replace(target)
         flag = file.with_name(file.name + DONE)
         flag.unlink(missing_ok=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from connectors.delivery import Delivery
+from connectors.delivery import Delivery, Part
 from connectors.registry import sources
 from connectors.spec import SourceSpec
 from gateway import pipeline
 from gateway.access.context import Context
 from gateway.access.errors import Invalid, NotFound, NotYours
+from gateway.signatures.admission import Presented
 
 MAX_NAME_LENGTH = 255
 
@@ -26,12 +27,14 @@ class Upload:
         name: what the agency calls the file, as sent; it is kept as a label, never used as a path.
         media_type: as declared.
         chunks: the bytes, in order; read once.
+        signature: what was presented as a signature on them, made once they are kept; None if nothing was.
     """
 
     source: str
     name: str
     media_type: str
     chunks: Iterable[bytes]
+    signature: Callable[[Part], Presented] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def deliver_upload(context: Context, upload: Upload) -> Delivered:
         Invalid: there is not one byte.
         NotFound: no such source.
         NotYours: the source belongs to another agency than the caller.
+        SignatureRefused: a signature is missing or does not hold; nothing was landed, the bytes are kept.
         Undecodable, SourceChanged, ExpectationFailed: nothing was landed; the bytes are kept.
     """
     spec = own_source(context, upload.source)
@@ -66,7 +70,8 @@ def deliver_upload(context: Context, upload: Upload) -> Delivered:
         origin=f"upload:{context.caller.urn}",
         received_at=context.now,
     )
-    delivery_id = pipeline.receive(context.store, delivery, spec)
+    presented = upload.signature(part) if upload.signature else None
+    delivery_id = pipeline.receive(context.store, delivery, spec, presented)
     receipt = pipeline.deliver(context.store, delivery_id, spec, context.now)
     return Delivered(receipt, is_repeat=receipt["delivery_id"] != delivery_id)
 

@@ -9,9 +9,12 @@ from flask import Response, jsonify, request
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.http import parse_options_header
 
+from certs.signed import http
 from gateway.access import deliveries
+from gateway.access.context import Context
 from gateway.access.errors import Invalid
 from gateway.access.uploads import Upload, deliver_upload, own_source
+from gateway.api import signatures
 from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
 from gateway.api.reads import header_text
@@ -20,6 +23,9 @@ from gateway.api.shapes import MAX_ID, Correction, DeliveryQuery, Reason, Receip
 blueprint = Blueprint("deliveries", __name__, url_prefix="/v1", description="报送 · handing over")
 
 CHUNK_BYTES = 256 * 1024
+SIGNATURE = "signature"
+"""Name of the form field with a detached signature (``x.csv.jws``, ``x.csv.p7s``) beside the file."""
+MAX_SIGNATURE_BYTES = 256 * 1024
 
 MEDIA_TYPES = frozenset(
     {
@@ -69,9 +75,10 @@ def deliver(agency: str, source: str) -> Response:
     # Before the body is read: who may not deliver is told so at once.
     spec = own_source(asked, f"{agency}/{source}")
     if media_type == "multipart/form-data":
-        upload = _from_form(spec.source)
+        upload = _from_form(spec.source, asked)
     else:
-        upload = Upload(spec.source, _stated_name(), media_type, _chunks(request.stream))
+        signature = signatures.of_request(asked)
+        upload = Upload(spec.source, _stated_name(), media_type, _chunks(request.stream), signature)
     done = deliver_upload(asked, upload)
     answer = jsonify(done.receipt)
     answer.status_code = 200 if done.is_repeat else 201
@@ -128,15 +135,27 @@ def dismiss(asked: dict[str, Any], rejection_id: int) -> Response:
     return Response(status=204)
 
 
-def _from_form(source: str) -> Upload:
-    files = list(request.files.values())
-    if len(files) != 1:
+def _from_form(source: str, asked: Context) -> Upload:
+    files = [file for name, file in request.files.items(multi=True) if name != SIGNATURE]
+    beside = request.files.getlist(SIGNATURE)
+    if len(files) != 1 or len(beside) > 1:
         raise Invalid(
-            f"multipart 请求应恰含一个文件，实有 {len(files)} 个。",
-            f"A multipart request must hold exactly one file, it holds {len(files)}.",
+            f"multipart 请求应恰含一个文件，另可含一个名为 {SIGNATURE} 的签名文件；"
+            f"实有 {len(files)} 与 {len(beside)} 个。",
+            f"A multipart request must hold exactly one file and at most one more named {SIGNATURE}, "
+            f"it holds {len(files)} and {len(beside)}.",
+        )
+    if http.is_signed(signatures.as_sent(request.environ).headers):
+        raise Invalid(
+            "带 HTTP 消息签名的请求须以文件本身为正文，不得用 multipart。",
+            "A request with an HTTP message signature has the file itself as its body, not a multipart form.",
         )
     file = files[0]
-    return Upload(source, file.filename or "", file.mimetype or "application/octet-stream", _chunks(file.stream))
+    signature = None
+    if beside:
+        signature = signatures.of_file(asked, beside[0].filename or "", beside[0].read(MAX_SIGNATURE_BYTES))
+    media_type = file.mimetype or "application/octet-stream"
+    return Upload(source, file.filename or "", media_type, _chunks(file.stream), signature)
 
 
 def _stated_name() -> str:

@@ -19,7 +19,15 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from certs.errors import CertsError, KeyUnusable, NotTrusted
-from connectors.errors import ExpectationFailed, Refused, SourceChanged, Unavailable, Undecodable, XinqiaoError
+from connectors.errors import (
+    ExpectationFailed,
+    Refused,
+    SignatureRefused,
+    SourceChanged,
+    Unavailable,
+    Undecodable,
+    XinqiaoError,
+)
 from gateway.access.errors import Conflict, Invalid, NotFound, NotGranted, NotYours
 
 log = structlog.get_logger(__name__)
@@ -42,6 +50,7 @@ _STATUS: dict[type[Exception], int] = {
     Undecodable: 422,
     SourceChanged: 422,
     ExpectationFailed: 422,
+    SignatureRefused: 422,
     Refused: 409,
     XinqiaoError: 500,
 }

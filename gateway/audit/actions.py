@@ -63,6 +63,9 @@ class Action(StrEnum):
     CERTIFICATE_RESUMED = "certificate.resumed", "恢复证书", "certificate resumed"
     CERTIFICATE_REVOKED = "certificate.revoked", "吊销证书", "certificate revoked"
 
+    SIGNING_KEY_REGISTERED = "signing_key.registered", "登记签名密钥", "signing key registered"
+    SIGNING_KEY_REVOKED = "signing_key.revoked", "吊销签名密钥", "signing key revoked"
+
     CHALLENGE_RAISED = "challenge.raised", "提出校核", "challenge raised"
     CHALLENGE_UPHELD = "challenge.upheld", "校核属实", "challenge upheld"
     CHALLENGE_REJECTED = "challenge.rejected", "校核不成立", "challenge rejected"

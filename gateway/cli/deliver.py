@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from connectors.registry import source as find_source
-from connectors.transports.files import from_upload
+from connectors.transports.files import from_upload, keep_signature, signature_beside
 from gateway import exchange, pipeline
 from gateway import replay as replaying
 from gateway.cli.operator import operator
@@ -37,14 +38,21 @@ RECEIPT_CAPTION = "¹ 收到=合格+隔离 received=accepted+rejected  ² 新增
 @click.command("deliver")
 @click.argument("source")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--signature",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="分离签名 / detached signature, .jws or .p7s; default: FILE.jws or FILE.p7s if it is there",
+)
 @json_option
 @click.pass_obj
-def deliver(settings: Settings, source: str, file: Path, as_json: bool) -> None:
+def deliver(settings: Settings, source: str, file: Path, signature: Path | None, as_json: bool) -> None:
     """Deliver FILE for SOURCE (agency/source) and print the receipt. 报送一个文件并打印回执。"""
     spec = find_source(source)
     with open_home(settings) as store:
         with file.open("rb") as stream, working("正在接收", "receiving"):
             delivery = from_upload(spec, file.name, stream, vault_of(store), operator(), utc_now())
+        if beside := signature or signature_beside(file):
+            delivery = replace(delivery, signature=keep_signature(beside, vault_of(store)))
         delivery_id = pipeline.receive(store, delivery, spec)
         with working(f"正在校验并入库 {delivery_id}", f"judging and landing {delivery_id}"):
             receipt = pipeline.deliver(store, delivery_id, spec, utc_now())

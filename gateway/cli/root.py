@@ -32,6 +32,10 @@ VERBS = {
     "replay": ("gateway.cli.deliver", "按今天的规则重放 / land a delivery's kept rows again"),
     "run": ("gateway.cli.deliver", "立即采集一个数据源 / pull a source now, without Airflow"),
     "serve": ("gateway.cli.serve", "启动网关 / serve HTTP and SOAP over mutual TLS"),
+    "signing-keys": (
+        "gateway.cli.signing_keys",
+        "签名密钥：登记、列出、吊销 / keys that sign: register, list, revoke",
+    ),
     "sources": ("gateway.cli.sources", "列出数据源 / list the sources"),
 }
 """Verb -> module that has it under its own name, and its one-line help (so that --help imports nothing)."""
