@@ -16,7 +16,9 @@ PART = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 PERSON = "person"
 
 # The three duties that no one person may combine (三员), and the administrators of one agency.
-DUTIES = ("system_administrator", "security_administrator", "auditor", "agency_administrator")
+SYSTEM_ADMINISTRATOR, SECURITY_ADMINISTRATOR, AUDITOR = "system_administrator", "security_administrator", "auditor"
+AGENCY_ADMINISTRATOR = "agency_administrator"
+DUTIES = (SYSTEM_ADMINISTRATOR, SECURITY_ADMINISTRATOR, AUDITOR, AGENCY_ADMINISTRATOR)
 
 
 @dataclass(frozen=True)

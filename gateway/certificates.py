@@ -17,10 +17,11 @@ from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, i
 
 from certs.authority import Authority, Issued, issue, issue_server
 from certs.csr import check_csr, key_sha256
-from certs.names import PERSON, PREFIX, Name, PersonName, SystemName
+from certs.names import PERSON, PREFIX, SYSTEM_ADMINISTRATOR, Name, PersonName, SystemName
 from certs.revocation import HOLD, KEY_COMPROMISE, REVOCATION_REASONS, Standing, Status
 from certs.verify import serial_text
 from connectors.errors import Refused
+from gateway.access.tables import separation
 from gateway.audit import Action, append
 from gateway.certificates_tables import certificate_keys, certificates, people, systems
 from gateway.clock import instant, parse_instant
@@ -29,12 +30,17 @@ GOOD, SUSPENDED, REVOKED = "good", "suspended", "revoked"
 ACTIVE = "active"
 
 
-def register(conn: Connection, name: Name, title: str, actor: str, now: datetime) -> None:
+def register(conn: Connection, name: Name, title: str, actor: str, now: datetime, brought_by: str = "") -> None:
     """Enter a system or a person who may hold certificates; active at once.
 
+    Args:
+        brought_by: who asked for it, if somebody else did.
+
     Raises:
-        Refused: it is registered already.
+        Refused: it is registered already; or the duties are separated and neither is ``actor`` a system
+            administrator nor was a system brought by its agency's administrator.
     """
+    _demand_registrar(conn, name, actor, brought_by)
     if holder_status(conn, name.urn) is not None:
         raise Refused(f"{name.urn} 已登记。", f"{name.urn} is registered already", urn=name.urn)
     row = {"urn": name.urn, "agency": name.agency, "title": title, "status": ACTIVE, "created_at": instant(now)}
@@ -322,6 +328,24 @@ _HOLDER_ACTS = {
     ("people", SUSPENDED): Action.PERSON_SUSPENDED,
     ("people", ACTIVE): Action.PERSON_RESUMED,
 }
+
+
+def _demand_registrar(conn: Connection, name: Name, actor: str, brought_by: str) -> None:
+    """Once the duties are separated, who issues cannot also invent the holder: that is another person's."""
+    if conn.execute(select(separation.c.id)).first() is None:
+        return
+    duties = {row.urn: row for row in conn.execute(select(people).where(people.c.urn.in_((actor, brought_by))))}
+    if actor in duties and duties[actor].duty == SYSTEM_ADMINISTRATOR:
+        return
+    asker = duties.get(brought_by)
+    if isinstance(name, SystemName) and asker is not None and asker.agency == name.agency and brought_by != actor:
+        return
+    raise Refused(
+        f"三员分立后，{name.urn} 须先由系统管理员登记（xinqiao duties register），或由其部门管理员提交证书申请。",
+        f"with the duties separated {name.urn} is first registered by a system administrator "
+        "(xinqiao duties register), or brought by its agency's administrator",
+        actor=actor,
+    )
 
 
 def _demand_same_duty(conn: Connection, name: PersonName) -> None:

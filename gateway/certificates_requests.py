@@ -150,7 +150,7 @@ def fulfil(
     _demand_status(request, (APPROVED,))
     name, csr = request.name, x509.load_pem_x509_csr(request.csr.encode())
     if holder_status(conn, name.urn) is None:
-        register(conn, name, request.title, actor, now)
+        register(conn, name, request.title, actor, now, brought_by=request.requested_by)
     lifetime = timedelta(days=request.days) if request.days else None
     issued = issue_certificate(conn, authority, name, actor, now, csr, lifetime)
     serial = serial_text(issued.certificate.serial_number)

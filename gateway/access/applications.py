@@ -1,8 +1,8 @@
-"""Applications for grants: granted at once, waiting for the providing agencies, or refused with the ground.
+"""Applications for grants, and for changes to grants: what is asked for, and who must say yes.
 
 政务信息资源目录编制指南 (2017) knows three share types: 无条件共享, 有条件共享, 不予共享. A record type
-is filled by several sources, so the strictest of their share types decides, and every agency
-that shares under conditions must approve.
+is filled by several sources, so the strictest of their share types decides, unless the application names
+the sources it is about. Who decides, and how, is in ``gateway/access/deciding.py``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.engine import RowMapping
 
+from certs.names import AGENCY_ADMINISTRATOR, SECURITY_ADMINISTRATOR
 from connectors.spec import SourceSpec
-from gateway.access.errors import Conflict, Invalid, NotFound, NotYours
-from gateway.access.giving import check_scope, give, new_grant, new_id
-from gateway.access.grants import WHOLE
+from gateway.access.errors import Conflict, Invalid, NotFound
+from gateway.access.giving import check_rows, check_scope, new_id
+from gateway.access.grants import WHOLE, Grant, read_grant
 from gateway.access.tables import applications
 from gateway.audit import Action, append
 from gateway.clock import instant
@@ -37,6 +38,9 @@ class Wish:
     valid_from: date
     valid_until: date
     region_prefixes: tuple[str, ...] = ()
+    unmasked: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    percent: int = 100
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,15 @@ class Application:
     """A wish on its way. The fields are those of the table ``applications``.
 
     Attributes:
-        share_type: strictest among the sources that fill the record type.
+        share_type: strictest among the sources it is about; at least conditional if something is to be unmasked.
         providers: agencies that must approve; empty unless the share type is conditional.
-        approvals: agency -> ``{"by": urn, "at": instant}``.
-        status: ``waiting``, ``granted`` or ``refused``.
+        seats: whose yes it takes: see ``seat_of``.
+        approvals: seat -> ``{"by": urn, "at": instant}``.
+        status: ``waiting``, ``granted``, ``refused`` or ``retracted``.
         reason: ground of the refusal.
+        filed_by: the system itself or the administrator who applied for it.
+        replaces: the grant that is to be changed; None for a new one.
+        escalated_at: when the log was told that its clock had run out.
     """
 
     id: str
@@ -66,111 +74,134 @@ class Application:
     status: str
     reason: str | None
     applied_at: str
+    filed_by: str
+    unmasked: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    percent: int = 100
+    seats: tuple[str, ...] = ()
+    replaces: str | None = None
+    escalated_at: str | None = None
     decided_by: str | None = None
     decided_at: str | None = None
     grant_id: str | None = None
 
+    @property
+    def applicant(self) -> str:
+        """The agency whose system it is for."""
+        return self.system_urn.split(":")[2]
 
-def apply_for(
-    conn: Connection, system_urn: str, wish: Wish, sources: Iterable[SourceSpec], now: datetime
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Seats that have not said yes."""
+        return tuple(seat for seat in self.seats if seat not in self.approvals)
+
+
+def seat_of(duty: str, agency: str = "") -> str:
+    """Whose yes is meant: a duty, and for agency administrators the agency.
+
+    >>> seat_of("security_administrator"), seat_of("agency_administrator", "health")
+    ('security_administrator', 'agency_administrator:health')
+    """
+    return f"{duty}:{agency}" if agency else duty
+
+
+def store_application(
+    conn: Connection,
+    system_urn: str,
+    wish: Wish,
+    sources: Iterable[SourceSpec],
+    filed_by: str,
+    now: datetime,
+    *,
+    replaces: str | None = None,
+    must_endorse: bool = False,
 ) -> Application:
-    """Store an application and decide it where its share type decides it.
+    """Store an application with its entry; refused already if what it asks for is not shared.
 
     Args:
         sources: every source of the catalogue.
+        replaces: the active grant of the same system and record type that it would change.
+        must_endorse: whether an unconditional one needs the yes of the applicant's own administrator.
 
     Raises:
-        Invalid: the wish names an unknown record type or field, ends before it begins, or nothing fills the type.
+        Invalid: the wish names an unknown record type, field or source, ends before it begins, or nothing fills it.
+        NotFound, Conflict: there is no such grant to change, or it is not an active one of this system and type.
     """
-    check_scope(wish.record_type, wish.columns)
+    _check(wish)
+    filling = _filling(wish, sources)
+    if replaces is not None:
+        _check_replaced(read_grant(conn, replaces), system_urn, wish)
+    application = _new(system_urn, wish, filling, filed_by, now, replaces)
+    if application.share_type == "unconditional" and must_endorse:
+        application = replace(application, seats=(seat_of(AGENCY_ADMINISTRATOR, application.applicant),))
+    conn.execute(insert(applications).values(**asdict(application)))
+    append(conn, action=Action.APPLICATION_FILED, actor=filed_by, at=now, facts=told(application, filling))
+    return application
+
+
+def _check(wish: Wish) -> None:
+    check_scope(wish.record_type, wish.columns, wish.unmasked)
+    check_rows(wish.record_type, wish.sources, wish.percent)
     if wish.valid_until < wish.valid_from:
         raise Invalid(
             f"申请期止 {wish.valid_until} 早于期起 {wish.valid_from}。",
             f"The period ends on {wish.valid_until}, before it begins on {wish.valid_from}.",
             problems={"valid_until": wish.valid_until.isoformat()},
         )
-    filling = [spec for spec in sources if spec.record_type == wish.record_type]
+
+
+def _filling(wish: Wish, sources: Iterable[SourceSpec]) -> list[SourceSpec]:
+    filling = [
+        spec
+        for spec in sources
+        if spec.record_type == wish.record_type and (not wish.sources or spec.source in wish.sources)
+    ]
     if not filling:
         raise Invalid(
             f"目录中没有提供 {wish.record_type} 的数据源，无法共享。",
             f"No source of the catalogue provides {wish.record_type}; what is not in the catalogue is not shared.",
             problems={"record_type": wish.record_type},
         )
-    application = _new(system_urn, wish, filling, now)
-    conn.execute(insert(applications).values(**asdict(application)))
-    append(conn, action=Action.APPLICATION_FILED, actor=system_urn, at=now, facts=_told(application))
-    if application.share_type == "unconditional":
-        return _grant_it(conn, application, "rule:unconditional", now)
-    return application
+    return filling
 
 
-def _new(system_urn: str, wish: Wish, filling: Sequence[SourceSpec], now: datetime) -> Application:
+def _check_replaced(grant: Grant, system_urn: str, wish: Wish) -> None:
+    if (grant.status, grant.system_urn, grant.record_type) != ("active", system_urn, wish.record_type):
+        raise Conflict(
+            f"授权 {grant.id} 不是 {system_urn} 对 {wish.record_type} 的有效授权，不能变更。",
+            f"Grant {grant.id} is no active grant of {system_urn} for {wish.record_type}; it cannot be changed.",
+            grant=grant.id,
+        )
+
+
+def _new(
+    system_urn: str, wish: Wish, filling: Sequence[SourceSpec], by: str, now: datetime, replaces: str | None
+) -> Application:
     share_type = max((spec.catalogue.share_type for spec in filling), key=STRICTNESS.index)
-    conditional = sorted({spec.agency for spec in filling if spec.catalogue.share_type == "conditional"})
+    asked = {spec.agency for spec in filling if spec.catalogue.share_type == "conditional"}
+    if wish.unmasked and share_type == "unconditional":
+        # What is shown in clear is never without conditions, and then it is every provider's to say.
+        share_type, asked = "conditional", {spec.agency for spec in filling}
     grounds = [f"{spec.title_zh}：{spec.catalogue.refusal_ground}" for spec in filling if spec.catalogue.refusal_ground]
     refused = share_type == "refused"
+    providers = tuple(sorted(asked)) if share_type == "conditional" else ()
+    seats = tuple(seat_of(AGENCY_ADMINISTRATOR, agency) for agency in providers)
     return Application(
         id=new_id("a"),
         system_urn=system_urn,
         **asdict(wish),
         share_type=share_type,
-        providers=tuple(conditional) if share_type == "conditional" else (),
+        providers=providers,
+        seats=(*seats, SECURITY_ADMINISTRATOR) if seats else (),
         approvals={},
         status="refused" if refused else "waiting",
         reason="；".join(grounds) if refused else None,
+        filed_by=by,
         applied_at=instant(now),
+        replaces=replaces,
         decided_by="rule:refused" if refused else None,
         decided_at=instant(now) if refused else None,
     )
-
-
-def approve(conn: Connection, application_id: str, agency: str | None, by: str, now: datetime) -> Application:
-    """Approve for one providing agency; the last approval gives the grant.
-
-    Args:
-        agency: on whose behalf; None for the operator, who approves for every agency that is still missing.
-        by: who decides, as it is written into the log.
-
-    Raises:
-        NotFound: no such application.
-        NotYours: the agency provides nothing that is asked for.
-        Conflict: it is decided already.
-    """
-    application = _waiting(conn, application_id, agency)
-    said = {"by": by, "at": instant(now)}
-    agencies = application.providers if agency is None else (agency,)
-    approvals = {**dict.fromkeys(agencies, said), **application.approvals}
-    application = replace(application, approvals=approvals)
-    _store(conn, application)
-    facts = {"application": application_id, "agencies": list(agencies)}
-    append(conn, action=Action.APPLICATION_APPROVED, actor=by, at=now, facts=facts)
-    if set(application.providers) <= set(approvals):
-        return _grant_it(conn, application, by, now)
-    return application
-
-
-def refuse(
-    conn: Connection, application_id: str, agency: str | None, by: str, reason: str, now: datetime
-) -> Application:
-    """Refuse; one providing agency is enough.
-
-    Raises:
-        Invalid: no reason is given.
-        NotFound, NotYours, Conflict: as in ``approve``.
-    """
-    if not reason.strip():
-        raise Invalid("拒绝申请须说明理由。", "A refusal needs its reason.", problems={"reason": reason})
-    application = replace(
-        _waiting(conn, application_id, agency),
-        status="refused",
-        reason=reason,
-        decided_by=by,
-        decided_at=instant(now),
-    )
-    _store(conn, application)
-    facts = {"application": application_id, "reason": reason}
-    append(conn, action=Action.APPLICATION_REFUSED, actor=by, at=now, facts=facts)
-    return application
 
 
 def list_applications(
@@ -208,72 +239,40 @@ def read_application(conn: Connection, application_id: str) -> Application:
 
 def concerns(application: Application, agency: str) -> bool:
     """Whether an agency applied for it or must approve it."""
-    return agency in application.providers or application.system_urn.startswith(f"urn:xinqiao:{agency}:")
+    return agency in application.providers or application.applicant == agency
 
 
-def _waiting(conn: Connection, application_id: str, agency: str | None) -> Application:
-    # Locked, so that two agencies that approve at once do not both see the other one missing.
-    conn.execute(select(applications.c.id).where(applications.c.id == application_id).with_for_update())
-    application = read_application(conn, application_id)
-    if agency is not None and agency not in application.providers:
-        raise NotYours(
-            f"申请 {application_id} 不由 {agency} 审批；审批单位：{'、'.join(application.providers) or '无'}。",
-            f"Application {application_id} is not decided by {agency}; "
-            f"it is by: {', '.join(application.providers) or 'nobody'}.",
-            application=application_id,
-        )
-    if application.status != "waiting":
-        raise Conflict(
-            f"申请 {application_id} 已有结果：{application.status}。",
-            f"Application {application_id} is decided already: {application.status}.",
-            application=application_id,
-        )
-    return application
-
-
-def _grant_it(conn: Connection, application: Application, by: str, now: datetime) -> Application:
-    grant = new_grant(
-        system_urn=application.system_urn,
-        record_type=application.record_type,
-        columns=application.columns,
-        purpose=application.purpose,
-        legal_basis=application.legal_basis,
-        region_prefixes=application.region_prefixes,
-        valid_from=application.valid_from,
-        valid_until=application.valid_until,
-        given_by=by,
-        now=now,
-        application_id=application.id,
-    )
-    give(conn, grant, now)
-    granted = replace(application, status="granted", decided_by=by, decided_at=instant(now), grant_id=grant.id)
-    _store(conn, granted)
-    return granted
-
-
-def _store(conn: Connection, application: Application) -> None:
-    changed = {
-        name: getattr(application, name)
-        for name in ("approvals", "status", "reason", "decided_by", "decided_at", "grant_id")
-    }
-    conn.execute(update(applications).where(applications.c.id == application.id).values(**changed))
-
-
-def _told(application: Application) -> dict[str, object]:
+def told(application: Application, filling: Sequence[SourceSpec] = ()) -> dict[str, object]:
+    """What the log says of an application."""
+    catalogue = [
+        {"source": spec.source, "code": spec.catalogue.code, "share_type": spec.catalogue.share_type}
+        for spec in filling
+    ]
     return {
         "application": application.id,
+        "system": application.system_urn,
         "record_type": application.record_type,
         "columns": application.columns if application.columns == WHOLE else list(application.columns),
+        "unmasked": list(application.unmasked),
+        "region_prefixes": list(application.region_prefixes),
+        "sources": list(application.sources),
+        "percent": application.percent,
         "purpose": application.purpose,
         "legal_basis": application.legal_basis,
         "share_type": application.share_type,
+        "catalogue": catalogue,
+        "seats": list(application.seats),
         "status": application.status,
         "reason": application.reason,
+        "replaces": application.replaces,
     }
+
+
+_TUPLES = ("columns", "region_prefixes", "providers", "unmasked", "sources", "seats")
 
 
 def _application(row: RowMapping) -> Application:
     values: dict[str, Any] = {f.name: row[f.name] for f in fields(Application)}
-    for name in ("columns", "region_prefixes", "providers"):
+    for name in _TUPLES:
         values[name] = WHOLE if values[name] == WHOLE else tuple(values[name])
     return Application(**values)

@@ -54,7 +54,7 @@ def challenge(context: Context, doubt: Doubt, purpose: str | None) -> dict[str, 
     check_scope(doubt.record_type, (doubt.field,))
     with context.store.write() as conn:
         grant = find_grant(conn, context.caller.urn, doubt.record_type, purpose, context.now)
-        version = reading.version_at(conn, doubt.record_type, doubt.seq, region_prefixes=grant.region_prefixes)
+        version = reading.version_at(conn, doubt.record_type, doubt.seq, rows=grant.rows)
         if version is None or (grant.columns != WHOLE and doubt.field not in grant.columns):
             raise NotFound(
                 f"没有可供贵方校核的 {doubt.record_type} 第 {doubt.seq} 号版本的字段 {doubt.field}。",

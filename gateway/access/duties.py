@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from certs.names import DUTIES
+from certs.names import AGENCY_ADMINISTRATOR, AUDITOR, SECURITY_ADMINISTRATOR, SYSTEM_ADMINISTRATOR
 from certs.verify import Identity
 from gateway.access.context import Context
 from gateway.access.errors import WrongDuty
-
-SYSTEM_ADMINISTRATOR, SECURITY_ADMINISTRATOR, AUDITOR, AGENCY_ADMINISTRATOR = DUTIES
 
 TITLES = {
     SYSTEM_ADMINISTRATOR: ("系统管理员", "system administrator"),
@@ -57,6 +55,15 @@ class Act(StrEnum):
         AGENCY_ADMINISTRATOR,
     )
     REGISTER = "register", "登记系统与人员", "register systems and people", SYSTEM_ADMINISTRATOR
+
+    REOPEN = (
+        "duties.reopen",
+        "恢复本机运维权限",
+        "give the operator of the machine his rights back",
+        SYSTEM_ADMINISTRATOR,
+        SECURITY_ADMINISTRATOR,
+        AUDITOR,
+    )
 
     # Who is let in.
     CERTIFY = "certify", "签发、暂停、吊销证书", "issue, suspend and revoke certificates", SECURITY_ADMINISTRATOR

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from sqlalchemy.engine import RowMapping
 
 from gateway.access.errors import NotFound, NotGranted
 from gateway.access.tables import grants
+from gateway.store.reading import Rows
 from gateway.working_days import SHANGHAI
 
 WHOLE: Literal["*"] = "*"
@@ -24,11 +25,14 @@ class Grant:
 
     Attributes:
         columns: ``"*"`` for the whole payload as stored, or the names of the fields that are shown.
-        unmasked: personal fields that are shown in clear; each is named in ``columns`` too.
+        unmasked: restricted and personal fields that are shown in clear; others of them are masked.
         region_prefixes: GB/T 2260 prefixes of the records that are shown; empty for all.
+        sources: whose records are shown, ``<agency>/<source>``; empty for every source of the record type.
+        percent: share of the records that is shown, 1 to 100; see ``gateway.store.reading.Rows``.
         valid_from: first day in Asia/Shanghai.
         valid_until: last day in Asia/Shanghai.
-        status: ``active`` or ``withdrawn``.
+        status: ``active``, ``withdrawn``, or ``replaced`` by a changed one.
+        approvals: seat -> by whom and when; see ``gateway.access.deciding``.
     """
 
     id: str
@@ -45,6 +49,14 @@ class Grant:
     given_by: str
     given_at: str
     application_id: str | None = None
+    sources: tuple[str, ...] = ()
+    percent: int = 100
+    approvals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> Rows:
+        """Which records it lets through, as the store is asked for them."""
+        return Rows(self.region_prefixes, self.sources, self.percent)
 
     def filter(self) -> dict[str, object]:
         """What this grant lets through, as it is written into the audit entry of a read."""
@@ -53,6 +65,8 @@ class Grant:
             "columns": self.columns if self.columns == WHOLE else list(self.columns),
             "unmasked": list(self.unmasked),
             "region_prefixes": list(self.region_prefixes),
+            "sources": list(self.sources),
+            "percent": self.percent,
         }
 
 
@@ -69,8 +83,8 @@ def find_grant(conn: Connection, system_urn: str, record_type: str, purpose: str
 def choose_grant(held: Sequence[Grant], system_urn: str, record_type: str, purpose: str | None, now: datetime) -> Grant:
     """Of the grants a system holds for a record type, the one that allows a read now; see ``find_grant``.
 
-    Of several the widest is taken: the whole payload before named columns, everywhere before
-    regions, then the one that lasts longest.
+    Of several the widest is taken: the whole payload before named columns, what shows more in clear, all
+    records before some of them, then the one that lasts longest.
     """
     if not purpose:
         raise NotGranted(
@@ -82,8 +96,13 @@ def choose_grant(held: Sequence[Grant], system_urn: str, record_type: str, purpo
     today = now.astimezone(SHANGHAI).date()
     current = [grant for grant in held if _refusal(grant, purpose, today) is None]
     if current:
-        return max(current, key=lambda g: (g.columns == WHOLE, not g.region_prefixes, g.valid_until, g.id))
+        return max(current, key=_width)
     raise _not_granted(held, system_urn, record_type, purpose, today)
+
+
+def _width(grant: Grant) -> tuple[object, ...]:
+    rows = (not grant.region_prefixes, not grant.sources, grant.percent)
+    return (grant.columns == WHOLE, len(grant.unmasked), *rows, grant.valid_until, grant.id)
 
 
 _REASONS = ("grant_other_purpose", "grant_withdrawn", "grant_not_yet", "grant_expired")
@@ -167,6 +186,6 @@ def list_grants(
 
 def _grant(row: RowMapping) -> Grant:
     values: dict[str, Any] = {f.name: row[f.name] for f in fields(Grant)}
-    for name in ("columns", "unmasked", "region_prefixes"):
+    for name in ("columns", "unmasked", "region_prefixes", "sources"):
         values[name] = WHOLE if values[name] == WHOLE else tuple(values[name])
     return Grant(**values)

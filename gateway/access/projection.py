@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from gateway.access.grants import WHOLE, Grant
 from gateway.access.masking import mask
@@ -41,18 +43,44 @@ def project(versions: Sequence[Version], grant: Grant, sealer: Sealer) -> list[V
     """What ``grant`` lets through, in the same order.
 
     A grant over the whole payload gives back the stored bytes. Otherwise only the granted fields
-    stay; a personal field that is granted by name is opened and masked, or shown in clear where the
-    grant says so. The grant's regions have been applied by the query that gave the versions.
+    stay; a personal field that is granted by name is opened. Restricted and personal fields are masked
+    unless the grant says that they are shown in clear. Which records the grant is about has been
+    applied by the query that gave the versions.
     """
+    masked = _restricted(grant.record_type, tuple(sorted(grant.unmasked)))
     if grant.columns == WHOLE:
-        return [replace(version, sealed=None) for version in versions]
+        return [replace(version, payload=_masked(version.payload, masked), sealed=None) for version in versions]
     personal = [name for name in grant.columns if name in contract(grant.record_type).personal]
     keep = {*grant.columns, *ALWAYS, *(name + DIGEST_SUFFIX for name in personal)}
-    decoded = json.loads(b"[" + b",".join(version.payload for version in versions) + b"]")
+    decoded = json.loads(b"[" + b",".join(_masked(version.payload, masked) for version in versions) + b"]")
     return [
         _shown(version, {name: value for name, value in record.items() if name in keep}, personal, grant, sealer)
         for version, record in zip(versions, decoded, strict=True)
     ]
+
+
+@cache
+def restricted_fields(record_type: str) -> tuple[str, ...]:
+    """Fields that lie open in the payload, and are masked unless a grant shows them in clear."""
+    return tuple(name for name, field in contract(record_type).fields.items() if field.sensitivity == "restricted")
+
+
+@cache
+def _restricted(record_type: str, unmasked: tuple[str, ...]) -> re.Pattern[bytes] | None:
+    names = [name for name in restricted_fields(record_type) if name not in unmasked]
+    if not names:
+        return None
+    # A payload is canonical and flat: inside a text every quotation mark follows a backslash, so what
+    # looks like a member of this name is one, and the bytes around it stay as they lie.
+    return re.compile(rb'(?<=[{,])("(?:%s)":)("(?:[^"\\]|\\.)*")' % "|".join(names).encode())
+
+
+def _masked(payload: bytes, fields: re.Pattern[bytes] | None) -> bytes:
+    return payload if fields is None else fields.sub(_mask_text, payload)
+
+
+def _mask_text(found: re.Match[bytes]) -> bytes:
+    return found[1] + json.dumps(mask(json.loads(found[2])), ensure_ascii=False).encode()
 
 
 def _shown(

@@ -159,7 +159,7 @@ def read_feed(context: Context, record_type: str, after: int, limit: int, purpos
     with _audited_refusal(context, asked, []), context.store.write() as conn:
         grant = find_grant(conn, context.caller.urn, record_type, purpose, context.now)
         newest = reading.last_position(conn, record_type)
-        stored = reading.feed_page(conn, record_type, after, limit, region_prefixes=grant.region_prefixes)
+        stored = reading.feed_page(conn, record_type, after, limit, rows=grant.rows)
         shown = project(stored, grant, context.sealer)
         # first_seq and last_seq let `who-read` find this entry for every version that was shown.
         span = {"first_seq": shown[0].seq, "last_seq": shown[-1].seq} if shown else {}
@@ -243,7 +243,7 @@ def _records(conn: Connection, context: Context, grant: Grant, uscc: str, as_of:
         grant.record_type,
         uscc,
         as_of=until,
-        region_prefixes=grant.region_prefixes,
+        rows=grant.rows,
         limit=MAX_RECORDS + 1,
     )
     return Records(project(stored[:MAX_RECORDS], grant, context.sealer), len(stored) <= MAX_RECORDS)

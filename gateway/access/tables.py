@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Date, Index, LargeBinary, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Date, Index, Integer, LargeBinary, String, Table, Text
 
 from gateway.store.metadata import metadata
 
@@ -15,17 +15,18 @@ grants = Table(
     Column("system_urn", String(200), nullable=False),
     Column("record_type", String(40), nullable=False),
     Column("columns", JSON, nullable=False, comment="'*' = the whole payload, or a list of field names"),
-    Column(
-        "unmasked", JSON, nullable=False, comment="personal fields shown in clear; others named in columns are masked"
-    ),
+    Column("unmasked", JSON, nullable=False, comment="restricted and personal fields shown in clear"),
     Column("purpose", String(200), nullable=False),
     Column("legal_basis", Text, nullable=False),
     Column("region_prefixes", JSON, nullable=False, comment="GB/T 2260 prefixes; empty = everywhere"),
+    Column("sources", JSON, nullable=False, comment="agency/source; empty = every source of the record type"),
+    Column("percent", Integer, nullable=False, comment="share of the records, 1 to 100"),
     Column("valid_from", Date, nullable=False, comment="first day, Asia/Shanghai"),
     Column("valid_until", Date, nullable=False, comment="last day, Asia/Shanghai"),
-    Column("status", String(12), nullable=False, comment="active or withdrawn"),
+    Column("status", String(12), nullable=False, comment="active, withdrawn or replaced"),
     Column("given_by", String(200), nullable=False),
     Column("given_at", _INSTANT, nullable=False),
+    Column("approvals", JSON, nullable=False, comment="seat, by whom and when: the people who gave it"),
     Column("withdrawn_by", String(200)),
     Column("withdrawn_at", _INSTANT),
     Column("application_id", String(40)),
@@ -40,21 +41,40 @@ applications = Table(
     Column("system_urn", String(200), nullable=False),
     Column("record_type", String(40), nullable=False),
     Column("columns", JSON, nullable=False),
+    Column("unmasked", JSON, nullable=False),
     Column("purpose", String(200), nullable=False),
     Column("legal_basis", Text, nullable=False),
     Column("region_prefixes", JSON, nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("percent", Integer, nullable=False),
     Column("valid_from", Date, nullable=False),
     Column("valid_until", Date, nullable=False),
     Column("share_type", String(20), nullable=False, comment="strictest of the sources that fill the record type"),
     Column("providers", JSON, nullable=False, comment="agencies that must approve"),
-    Column("approvals", JSON, nullable=False, comment="agency, by whom and when, of each approval so far"),
-    Column("status", String(12), nullable=False, comment="waiting, granted or refused"),
+    Column("seats", JSON, nullable=False, comment="duties that must approve, an agency's with its name"),
+    Column("approvals", JSON, nullable=False, comment="seat, by whom and when, of each approval so far"),
+    Column("status", String(12), nullable=False, comment="waiting, granted, refused or retracted"),
     Column("reason", Text, comment="ground of a refusal"),
+    Column("filed_by", String(200), nullable=False),
     Column("applied_at", _INSTANT, nullable=False),
+    Column("replaces", String(40), comment="the grant that this one changes"),
+    Column("escalated_at", _INSTANT, comment="when it was noted in the log that the clock had run out"),
     Column("decided_by", String(200)),
     Column("decided_at", _INSTANT),
     Column("grant_id", String(40)),
     Index("ix_applications_status", "status", "applied_at"),
+)
+
+separation = Table(
+    "duties_separation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("since", _INSTANT, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("reopen_asked_by", String(200), comment="first of the two people who give the operator his rights back"),
+    Column("reopen_duty", String(40)),
+    Column("reopen_reason", Text),
+    comment="one row while the duties are kept apart, none before",
 )
 
 challenges = Table(

@@ -6,6 +6,7 @@ import atexit
 
 from flask import Flask
 
+from gateway.access.minutely import Minutely
 from gateway.api.app import create_app
 from gateway.audit.log import Sealer
 from gateway.home import open_home
@@ -16,9 +17,10 @@ def create_served_app(settings: Settings) -> Flask:
     """Make the application and start sealing; what is left is sealed when the process ends.
 
     Landings seal at once, because their receipts carry the proof; reads and grants are sealed here.
-    Every worker process has such a thread; they take turns at the log's lock.
+    Every worker process has such a thread; they take turns at the log's lock. Another one looks after clocks.
     """
-    sealer = Sealer(open_home(settings))
-    sealer.start()
-    atexit.register(sealer.stop)
+    store = open_home(settings)
+    for beside in (Sealer(store), Minutely(store)):
+        beside.start()
+        atexit.register(beside.stop)
     return create_app(settings)

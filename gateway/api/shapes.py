@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from marshmallow import RAISE, Schema, fields, validate
 
 from certs.revocation import REVOCATION_REASONS
@@ -135,19 +138,45 @@ class ApplicationShape(Strict):
     purpose = fields.String(required=True, validate=validate.Length(1, 200))
     legal_basis = fields.String(required=True, validate=validate.Length(1, 1000))
     region_prefixes = fields.List(fields.String(validate=validate.Regexp(r"[0-9]{2,12}\Z")), load_default=list)
+    sources = fields.List(
+        fields.String(), load_default=list, metadata=_said("agency/source; absent: every source of the record type")
+    )
+    percent = fields.Integer(
+        load_default=100, validate=validate.Range(1, 100), metadata=_said("share of the records, always the same ones")
+    )
+    unmasked = fields.List(
+        fields.String(), load_default=list, metadata=_said("restricted and personal fields to be shown in clear")
+    )
     valid_from = fields.Date(required=True)
     valid_until = fields.Date(required=True)
-
-
-def wish_of(asked: dict[str, object]) -> Wish:
-    """The application as the use case takes it."""
-    columns = asked.pop("columns")
-    regions = asked.pop("region_prefixes")
-    return Wish(
-        columns=tuple(columns) if isinstance(columns, list) else WHOLE,
-        region_prefixes=tuple(regions) if isinstance(regions, list) else (),
-        **asked,  # type: ignore[arg-type]  # the schema has given each member its type
+    system = fields.String(
+        load_default=None, metadata=_said("urn:xinqiao:agency:system the grant is for; absent: the calling system")
     )
+    replaces = fields.String(load_default=None, metadata=_said("id of the grant that this one would change"))
+
+
+def wish_of(asked: Mapping[str, Any]) -> Wish:
+    """The application as the use case takes it."""
+    columns = asked["columns"]
+    return Wish(
+        record_type=asked["record_type"],
+        columns=WHOLE if columns is None else tuple(columns),
+        purpose=asked["purpose"],
+        legal_basis=asked["legal_basis"],
+        valid_from=asked["valid_from"],
+        valid_until=asked["valid_until"],
+        region_prefixes=tuple(asked["region_prefixes"]),
+        unmasked=tuple(asked["unmasked"]),
+        sources=tuple(asked["sources"]),
+        percent=asked["percent"],
+    )
+
+
+class ApplicationQuery(Strict):
+    """Which applications are listed."""
+
+    status = fields.String(load_default=None, validate=validate.OneOf(("waiting", "granted", "refused", "retracted")))
+    overdue = fields.Boolean(load_default=False, metadata=_said("only those whose last day has passed"))
 
 
 class ChallengeShape(Strict):

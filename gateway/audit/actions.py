@@ -45,7 +45,15 @@ class Action(StrEnum):
     APPLICATION_WITHDRAWN = "application.withdrawn", "撤回共享申请", "application withdrawn"
     GRANT_GIVEN = "grant.given", "授权", "grant given"
     GRANT_REFUSED = "grant.refused", "拒绝授权", "grant refused"
+    APPLICATION_OVERDUE = "application.overdue", "申请逾期未办", "application overdue"
+    GRANT_CHANGED = "grant.changed", "变更授权", "grant changed"
     GRANT_WITHDRAWN = "grant.withdrawn", "撤销授权", "grant withdrawn"
+
+    QUOTA_SET = "quota.set", "设置配额", "quota set"
+
+    DUTIES_SEPARATED = "duties.separated", "三员分立", "duties separated"
+    DUTIES_REOPEN_ASKED = "duties.reopen_asked", "提请恢复本机运维权限", "reopening of duties asked for"
+    DUTIES_REOPENED = "duties.reopened", "恢复本机运维权限", "duties reopened"
 
     SYSTEM_REGISTERED = "system.registered", "登记系统", "system registered"
     SYSTEM_SUSPENDED = "system.suspended", "暂停系统", "system suspended"

@@ -13,7 +13,8 @@ from connectors.registry import source as find_source
 from connectors.transports.files import from_upload, keep_signature, signature_beside
 from gateway import exchange, pipeline
 from gateway import replay as replaying
-from gateway.cli.operator import operator
+from gateway.access.duties import Act
+from gateway.cli.operator import demand_own, operator, own_agency
 from gateway.cli.output import json_option, print_json, print_rows, shown, working
 from gateway.clock import utc_now
 from gateway.deliveries import vault_of
@@ -48,6 +49,7 @@ RECEIPT_CAPTION = "¹ 收到=合格+隔离 received=accepted+rejected  ² 新增
 def deliver(settings: Settings, source: str, file: Path, signature: Path | None, as_json: bool) -> None:
     """Deliver FILE for SOURCE (agency/source) and print the receipt. 报送一个文件并打印回执。"""
     spec = find_source(source)
+    demand_own(Act.DELIVER, spec.source)
     with open_home(settings) as store:
         with file.open("rb") as stream, working("正在接收", "receiving"):
             delivery = from_upload(spec, file.name, stream, vault_of(store), operator(), utc_now())
@@ -76,14 +78,13 @@ def run(settings: Settings, source: str, as_json: bool) -> None:
 
 @click.command("replay")
 @click.argument("delivery_id")
-@click.option("--actor", default=operator, show_default="cli:USER", help="谁 / who replays, for the audit log")
 @json_option
 @click.pass_obj
-def replay(settings: Settings, delivery_id: str, actor: str, as_json: bool) -> None:
+def replay(settings: Settings, delivery_id: str, as_json: bool) -> None:
     """Land the kept rows of DELIVERY_ID again, with today's mapping and rules. 按今天的映射和规则重放。"""
     with open_home(settings) as store:
         with working("正在重放", "replaying"):
-            receipt = replaying.replay(store, delivery_id, actor, utc_now())
+            receipt = replaying.replay(store, delivery_id, operator(), utc_now())
         print_receipts([receipt], as_json)
 
 
@@ -95,7 +96,7 @@ def replay(settings: Settings, delivery_id: str, actor: str, as_json: bool) -> N
 def deliveries(settings: Settings, source: str | None, limit: int, as_json: bool) -> None:
     """List deliveries, newest first. 列出交付，新的在前。"""
     with open_home(settings) as store, store.read() as conn:
-        rows = delivery_listing(conn, source=source, limit=limit)
+        rows = delivery_listing(conn, agency=own_agency(), source=source, limit=limit)
     flat = [_flat(row) for row in rows]
     if as_json:
         print_rows(flat, (), as_json)

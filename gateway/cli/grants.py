@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import click
 
+from connectors.registry import sources as registered
 from gateway.access import applications as apps
+from gateway.access import clocks, deciding
 from gateway.access.giving import give as give_grant
 from gateway.access.giving import new_grant
 from gateway.access.giving import withdraw as withdraw_grant
-from gateway.access.grants import WHOLE, Grant, list_grants
-from gateway.cli.operator import operator
-from gateway.cli.output import json_option, print_json, print_rows
+from gateway.access.grants import WHOLE, list_grants, read_grant
+from gateway.cli.operator import acting, operator, person
+from gateway.cli.output import json_option, print_rows
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
-from gateway.working_days import SHANGHAI
+from gateway.working_days import SHANGHAI, load_working_days
 from schemas.records import RECORD_TYPES
 
 _GRANT_COLUMNS = (
@@ -38,7 +41,8 @@ _APPLICATION_COLUMNS = (
     ("record_type", "记录类型 record type"),
     ("purpose", "用途 purpose"),
     ("share_type", "共享类型 share type"),
-    ("providers", "审批单位 decided by"),
+    ("missing", "待谁审批 waits for"),
+    ("due_on", "期限 due on"),
     ("status", "状态 status"),
     ("reason", "理由 reason"),
 )
@@ -81,112 +85,158 @@ def list_(settings: Settings, system: str | None, agency: str | None, record_typ
     print_rows([_row(asdict(one)) for one in found], _GRANT_COLUMNS, as_json)
 
 
-@grants.command(help="授权一个系统 / give a system a grant")
+def _scope(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what a grant is about, the same for giving one and for applying."""
+    for option in reversed(
+        (
+            click.option("--columns", help="字段，逗号分隔；默认全部 / fields, comma between; default all"),
+            click.option("--unmasked", help="不掩码的受限或个人信息字段 / restricted and personal fields in clear"),
+            click.option("--purpose", required=True, help="用途 / purpose"),
+            click.option("--legal-basis", required=True, help="法律依据 / legal basis"),
+            click.option("--region", "regions", multiple=True, help="区划代码前缀，可重复 / region prefix, repeatable"),
+            click.option("--source", "sources", multiple=True, help="仅此数据源，可重复 / of this source, repeatable"),
+            click.option(
+                "--percent", default=100, show_default=True, help="记录比例 / share of the records, in percent"
+            ),
+            click.option("--from", "valid_from", type=_Day(), help="期起，默认今天 / first day, default today"),
+            click.option("--until", "valid_until", type=_Day(), help="期止，默认一年 / last day, default one year"),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _wish(record_type: str, asked: Mapping[str, Any], now: datetime) -> apps.Wish:
+    begins = asked["valid_from"] or now.astimezone(SHANGHAI).date()
+    return apps.Wish(
+        record_type=record_type,
+        columns=_names(asked["columns"]) or WHOLE,
+        unmasked=_names(asked["unmasked"]),
+        purpose=asked["purpose"],
+        legal_basis=asked["legal_basis"],
+        region_prefixes=asked["regions"],
+        sources=asked["sources"],
+        percent=asked["percent"],
+        valid_from=begins,
+        valid_until=asked["valid_until"] or begins + timedelta(days=_DEFAULT_DAYS),
+    )
+
+
+@grants.command(help="授权一个系统；三员分立前由本机运维使用 / give a system a grant, until the duties are separated")
 @click.argument("system")
 @click.argument("record_types", nargs=-1, required=True, type=click.Choice(sorted(RECORD_TYPES)))
-@click.option("--columns", help="字段，逗号分隔；默认全部 / fields, comma between; default all")
-@click.option("--unmasked", help="不掩码的个人信息字段 / personal fields shown in clear")
-@click.option("--purpose", required=True, help="用途 / purpose")
-@click.option("--legal-basis", required=True, help="法律依据 / legal basis")
-@click.option("--region", "regions", multiple=True, help="行政区划代码前缀，可重复 / region prefix, repeatable")
-@click.option("--from", "valid_from", type=_Day(), help="期起，默认今天 / first day, default today")
-@click.option("--until", "valid_until", type=_Day(), help="期止，默认一年 / last day, default one year")
+@_scope
 @json_option
 @click.pass_obj
-def give(
-    settings: Settings,
-    system: str,
-    record_types: tuple[str, ...],
-    columns: str | None,
-    unmasked: str | None,
-    purpose: str,
-    legal_basis: str,
-    regions: tuple[str, ...],
-    valid_from: date | None,
-    valid_until: date | None,
-    as_json: bool,
-) -> None:
+def give(settings: Settings, /, system: str, record_types: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Give SYSTEM (urn:xinqiao:<agency>:<system>) a grant for each of RECORD_TYPES, all or none."""
     now = utc_now()
-    begins = valid_from or now.astimezone(SHANGHAI).date()
-    wanted = [
-        new_grant(
-            system_urn=system,
-            record_type=record_type,
-            columns=_names(columns) or WHOLE,
-            unmasked=_names(unmasked),
-            purpose=purpose,
-            legal_basis=legal_basis,
-            region_prefixes=regions,
-            valid_from=begins,
-            valid_until=valid_until or begins + timedelta(days=_DEFAULT_DAYS),
-            given_by=operator(),
-            now=now,
-        )
-        for record_type in record_types
-    ]
-    _give_all(settings, wanted, now)
+    wishes = [asdict(_wish(record_type, asked, now)) for record_type in record_types]
+    wanted = [new_grant(system_urn=system, given_by=operator(), now=now, **wish) for wish in wishes]
+    with open_home(settings) as store, store.write() as conn:
+        for grant in wanted:
+            give_grant(conn, grant, now)
     print_rows([_row(asdict(one)) for one in wanted], _GRANT_COLUMNS, as_json)
+
+
+@grants.command(help="为系统申请授权或变更授权 / apply for a grant, or for the change of one, for a system")
+@click.argument("system")
+@click.argument("record_type", type=click.Choice(sorted(RECORD_TYPES)))
+@click.option("--replaces", help="要变更的授权 / the grant that it would change")
+@_scope
+@json_option
+@click.pass_obj
+def apply(
+    settings: Settings, /, system: str, record_type: str, replaces: str | None, as_json: bool, **asked: Any
+) -> None:
+    """Apply for SYSTEM; who has a seat in the application has thereby said yes."""
+    now = utc_now()
+    with open_home(settings) as store:
+        deciding.registered_system(store, system)
+        with store.write() as conn:
+            made = deciding.apply_for(
+                conn, system, _wish(record_type, asked, now), registered().values(), acting(), now, replaces
+            )
+    _tell(settings, [made], as_json)
 
 
 @grants.command(help="撤回授权，立即生效 / withdraw a grant, at once")
 @click.argument("grant_id")
+@click.option("--reason", default="", help="理由 / reason, for the audit log")
 @json_option
 @click.pass_obj
-def withdraw(settings: Settings, grant_id: str, as_json: bool) -> None:
+def withdraw(settings: Settings, grant_id: str, reason: str, as_json: bool) -> None:
     """End GRANT_ID; the next read under it is refused."""
     with open_home(settings) as store, store.write() as conn:
-        ended = withdraw_grant(conn, grant_id, operator(), utc_now())
+        if (signed_in := person()) is not None:
+            deciding.demand_concerned(signed_in, read_grant(conn, grant_id))
+        ended = withdraw_grant(conn, grant_id, operator(), utc_now(), reason)
     print_rows([_row(asdict(ended))], _GRANT_COLUMNS, as_json)
 
 
 @grants.command(help="列出申请 / list the applications")
-@click.option("--status", type=click.Choice(("waiting", "granted", "refused")), help="状态 / state")
+@click.option("--status", type=click.Choice(("waiting", "granted", "refused", "retracted")), help="状态 / state")
 @json_option
 @click.pass_obj
 def applications(settings: Settings, status: str | None, as_json: bool) -> None:
-    """Every application, in the order made."""
+    """Every application, in the order made, with the deadline of those that wait."""
     with open_home(settings) as store, store.read() as conn:
         found = apps.list_applications(conn, status=status)
-    print_rows([_row(asdict(one)) for one in found], _APPLICATION_COLUMNS, as_json)
+    _tell(settings, found, as_json)
+
+
+@grants.command(help="列出逾期未办的申请，并记入日志 / list the applications that are late, and tell the log")
+@json_option
+@click.pass_obj
+def overdue(settings: Settings, as_json: bool) -> None:
+    """Applications whose last day has passed; the log is told once of each."""
+    now = utc_now()
+    with open_home(settings) as store:
+        clocks.escalate(store, now)
+        with store.read() as conn:
+            found = clocks.overdue(conn, load_working_days(settings.home), now)
+    _tell(settings, found, as_json)
 
 
 @grants.command(help="同意申请 / approve an application")
 @click.argument("application_id")
-@click.option("--agency", help="代表哪个提供单位；默认全部 / on behalf of which provider; default all that are missing")
 @json_option
 @click.pass_obj
-def approve(settings: Settings, application_id: str, agency: str | None, as_json: bool) -> None:
-    """Approve APPLICATION_ID; the last approval gives the grant."""
+def approve(settings: Settings, application_id: str, as_json: bool) -> None:
+    """Say yes to APPLICATION_ID for one's own seat; the last yes gives the grant."""
     with open_home(settings) as store, store.write() as conn:
-        done = apps.approve(conn, application_id, agency, operator(), utc_now())
-    _tell(done, as_json)
+        done = deciding.approve(conn, application_id, acting(), utc_now())
+    _tell(settings, [done], as_json)
 
 
 @grants.command(help="拒绝申请 / refuse an application")
 @click.argument("application_id")
 @click.option("--reason", required=True, help="理由 / reason")
-@click.option("--agency", help="代表哪个提供单位 / on behalf of which provider")
 @json_option
 @click.pass_obj
-def refuse(settings: Settings, application_id: str, reason: str, agency: str | None, as_json: bool) -> None:
+def refuse(settings: Settings, application_id: str, reason: str, as_json: bool) -> None:
     """Refuse APPLICATION_ID with a reason."""
     with open_home(settings) as store, store.write() as conn:
-        done = apps.refuse(conn, application_id, agency, operator(), reason, utc_now())
-    _tell(done, as_json)
+        done = deciding.refuse(conn, application_id, acting(), reason, utc_now())
+    _tell(settings, [done], as_json)
 
 
-def _give_all(settings: Settings, wanted: list[Grant], now: datetime) -> None:
-    with open_home(settings) as store, store.write() as conn:
-        for grant in wanted:
-            give_grant(conn, grant, now)
+def _tell(settings: Settings, found: Sequence[apps.Application], as_json: bool) -> None:
+    calendar, now = load_working_days(settings.home), utc_now()
+    rows = []
+    for one in found:
+        clock = clocks.clock(one, calendar, now)
+        row = _row(asdict(one)) | {"missing": list(one.missing), "clock": clock}
+        rows.append(row if as_json else row | {"due_on": _due(clock)})
+    print_rows(rows, _APPLICATION_COLUMNS, as_json)
 
 
-def _tell(application: apps.Application, as_json: bool) -> None:
-    if as_json:
-        print_json(_row(asdict(application)))
-    else:
-        print_rows([_row(asdict(application))], _APPLICATION_COLUMNS, as_json=False)
+def _due(clock: dict[str, Any] | None) -> str:
+    if clock is None:
+        return ""
+    late = " 已逾期 overdue" if clock["overdue"] else ""
+    years = "、".join(map(str, clock["provisional"]))
+    return f"{clock['due_on']}{late}" + (f"（{years} 年放假安排未公布 / {years} not announced yet）" if years else "")
 
 
 def _row(values: dict[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,15 @@ import click
 
 from gateway import quarantine as rows_aside
 from gateway import replay
+from gateway.access.duties import Act
 from gateway.audit import Action, append
 from gateway.cli.deliver import print_receipts
-from gateway.cli.operator import operator
+from gateway.cli.operator import demand_own, operator, own_agency
 from gateway.cli.output import always_json, json_option, print_json, print_rows, shown
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
+from gateway.store import Store
 
 
 @click.group("quarantine", invoke_without_command=True)
@@ -45,6 +47,7 @@ def listing(
         found = rows_aside.listing(
             conn,
             source=source,
+            agency=own_agency(),
             delivery_id=delivery_id,
             status=None if status == "all" else status,
             after=after,
@@ -71,6 +74,7 @@ def show(settings: Settings, rejection_id: int) -> None:
     """One row as sent and as mapped, as JSON; that it was opened is an entry of the log. 一行的原文与映射结果。"""
     with open_home(settings) as store, store.write() as conn:
         rejection = rows_aside.open_rejection(conn, store, rejection_id)
+        demand_own(Act.QUARANTINE, rejection.row.source)
         facts = {"rejection": rejection_id, "delivery_id": rejection.row.delivery_id, "opened": True}
         append(conn, Action.QUARANTINE_READ, operator(), facts, utc_now())
     row = rejection.row
@@ -90,24 +94,29 @@ def show(settings: Settings, rejection_id: int) -> None:
 @quarantine.command("correct")
 @click.argument("rejection_id", type=int)
 @click.argument("values", nargs=-1, required=True, metavar="FIELD=TEXT...")
-@click.option("--actor", default=operator, show_default="cli:USER", help="谁 / who corrects, for the audit log")
 @json_option
 @click.pass_obj
-def correct(settings: Settings, rejection_id: int, values: tuple[str, ...], actor: str, as_json: bool) -> None:
+def correct(settings: Settings, rejection_id: int, values: tuple[str, ...], as_json: bool) -> None:
     """Land a row with corrected values. 更正后入库，例如 uscc=91330100799655058B。"""
     pairs = dict(value.partition("=")[::2] for value in values)
     with open_home(settings) as store:
+        _demand_own(store, rejection_id)
         corrected = {name: text or None for name, text in pairs.items()}
-        print_receipts([replay.correct(store, rejection_id, corrected, actor, utc_now())], as_json)
+        print_receipts([replay.correct(store, rejection_id, corrected, operator(), utc_now())], as_json)
 
 
 @quarantine.command("dismiss")
 @click.argument("rejection_id", type=int)
 @click.option("--reason", required=True, help="理由 / why it is not landed, for the audit log")
-@click.option("--actor", default=operator, show_default="cli:USER", help="谁 / who dismisses, for the audit log")
 @click.pass_obj
-def dismiss(settings: Settings, rejection_id: int, reason: str, actor: str) -> None:
+def dismiss(settings: Settings, rejection_id: int, reason: str) -> None:
     """Close a row without landing it. 不入库并注明理由。"""
     with open_home(settings) as store:
-        rows_aside.dismiss(store, rejection_id, reason, actor, utc_now())
+        _demand_own(store, rejection_id)
+        rows_aside.dismiss(store, rejection_id, reason, operator(), utc_now())
     click.echo(f"已驳回 {rejection_id} / dismissed")
+
+
+def _demand_own(store: Store, rejection_id: int) -> None:
+    with store.read() as conn:
+        demand_own(Act.QUARANTINE, rows_aside.open_rejection(conn, store, rejection_id).row.source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ VERBS = {
     "deliver": ("gateway.cli.deliver", "报送一个文件 / deliver a file for a source"),
     "deliveries": ("gateway.cli.deliver", "列出交付 / list deliveries"),
     "demo": ("gateway.cli.demo", "完整演示 / the main job, end to end, in a new home"),
+    "duties": ("gateway.cli.duties", "三员：登记、分立 / duties: who holds which, register, separate"),
     "erase": ("gateway.cli.erase", "删除个人信息 / erase one person's data; two people"),
     "feed": ("gateway.cli.feed", "读取变更流 / read a feed from a position"),
     "grants": ("gateway.cli.grants", "授权 / grants and applications"),
@@ -41,6 +43,14 @@ VERBS = {
 """Verb -> module that has it under its own name, and its one-line help (so that --help imports nothing)."""
 
 
+UNGUARDED = ("init", "serve", "demo", "bench", "identify", "sources", "new-source")
+"""Verbs that take no duty: they prepare and start the installation, or look at what is no secret."""
+
+_SHOWN = "xinqiao.shown"
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 class Verbs(click.Group):
     """Loads a verb's module when the verb is used: starting must not cost what the verb does not need."""
 
@@ -54,6 +64,10 @@ class Verbs(click.Group):
             return None
         module = importlib.import_module(VERBS[cmd_name][0])
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        if cmd_name not in UNGUARDED:
+            from gateway.cli.permitted import Shown, guard  # imported when it is needed: it opens the database
+
+            guard(command, cmd_name, lambda: Shown(*click.get_current_context().find_root().meta.get(_SHOWN, ())))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -77,13 +91,25 @@ class Verbs(click.Group):
 
 @click.group(cls=Verbs)
 @click.version_option(__version__)
+@click.option(
+    "--certificate",
+    type=_FILE,
+    envvar="XINQIAO_PERSON_CERTIFICATE",
+    help="人员证书，三员分立后管理操作须出示 / your certificate, once the duties are separated",
+)
+@click.option("--key", type=_FILE, envvar="XINQIAO_PERSON_KEY", help="其私钥 / its key")
+@click.option(
+    "--key-passphrase", default="", envvar="XINQIAO_PERSON_PASSPHRASE", help="私钥口令 / passphrase of the key"
+)
 @click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli(ctx: click.Context, certificate: Path | None, key: Path | None, key_passphrase: str) -> None:
     """信桥：政务数据交换网关 / Xinqiao: a government data-exchange gateway.
 
     All data lives under XINQIAO_HOME (default: var). 所有数据存放在 XINQIAO_HOME（默认 var）。
     """
     from gateway.logs import configure_logs  # imported when a verb runs: --help needs no log
+
+    ctx.meta[_SHOWN] = (certificate, key, key_passphrase)
 
     configure_logs()
     try:

@@ -49,20 +49,40 @@ class Version:
     superseded_seq: int | None
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Which records are seen, of all that there are; each condition narrows.
+
+    Attributes:
+        region_prefixes: those whose region facet begins with one of them; empty for all.
+        sources: those of these ``<agency>/<source>``; empty for all.
+        percent: this share of them, 1 to 100. The same records every time, for every reader, in every version:
+            those whose key lies lowest, and a record's key is a hash. So a larger share holds every smaller
+            one, and no two readers find out more together than the one with the larger share.
+    """
+
+    region_prefixes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    percent: int = 100
+
+
+ALL = Rows()
+
+
 def records(
     conn: Connection,
     record_type: str,
     uscc: str,
     *,
     as_of: str | None = None,
-    region_prefixes: Sequence[str] = (),
+    rows: Rows = ALL,
     limit: int = 1000,
 ) -> list[Version]:
     """Records of one type about one entity, oldest position first.
 
     Args:
         as_of: instant text; None means now.
-        region_prefixes: only records whose region facet begins with one of them; empty means all.
+        rows: only these.
         limit: at most this many.
     """
     versions = versions_table(record_type)
@@ -72,7 +92,7 @@ def records(
             versions.c.uscc == uscc,
             versions.c.op == "put",
             *_standing(versions, as_of),
-            *_region(versions, region_prefixes),
+            *_seen(versions, rows),
         )
         .order_by(versions.c.seq)
         .limit(limit)
@@ -86,28 +106,25 @@ def feed_page(
     after: int,
     limit: int,
     *,
-    region_prefixes: Sequence[str] = (),
+    rows: Rows = ALL,
 ) -> list[Version]:
     """Versions after a position, in order: keyset, so a page costs the same anywhere.
 
     Args:
         after: position of the last version seen; 0 for the beginning.
         limit: at most this many.
-        region_prefixes: see ``records``.
+        rows: only versions of these.
     """
     versions = versions_table(record_type)
     query = (
-        _select(versions)
-        .where(versions.c.seq > after, *_region(versions, region_prefixes))
-        .order_by(versions.c.seq)
-        .limit(limit)
+        _select(versions).where(versions.c.seq > after, *_seen(versions, rows)).order_by(versions.c.seq).limit(limit)
     )
     return [_version(record_type, row) for row in conn.execute(query)]
 
 
-def version_at(conn: Connection, record_type: str, seq: int, *, region_prefixes: Sequence[str] = ()) -> Version | None:
-    """The version at a position; None if there is none, or none inside the regions (see ``records``)."""
-    page = feed_page(conn, record_type, seq - 1, 1, region_prefixes=region_prefixes)
+def version_at(conn: Connection, record_type: str, seq: int, *, rows: Rows = ALL) -> Version | None:
+    """The version at a position; None if there is none, or it is not one of the rows."""
+    page = feed_page(conn, record_type, seq - 1, 1, rows=rows)
     return page[0] if page and page[0].seq == seq else None
 
 
@@ -157,6 +174,16 @@ def _standing(versions: Table, as_of: str | None) -> list[ColumnElement[bool]]:
     newer = versions.alias("newer")
     replaced = select(newer.c.seq).where(newer.c.seq == versions.c.superseded_seq, newer.c.landed_at <= as_of)
     return [versions.c.landed_at <= as_of, or_(versions.c.superseded_seq.is_(None), ~replaced.exists())]
+
+
+def _seen(versions: Table, rows: Rows) -> list[ColumnElement[bool]]:
+    seen = _region(versions, rows.region_prefixes)
+    if rows.sources:
+        seen.append(versions.c.source.in_(rows.sources))
+    if rows.percent < 100:
+        # Bytes compare from the left on both databases, so the first eight decide.
+        seen.append(versions.c.record_key < ((1 << 64) * rows.percent // 100).to_bytes(8, "big"))
+    return seen
 
 
 def _region(versions: Table, prefixes: Sequence[str]) -> list[ColumnElement[bool]]:

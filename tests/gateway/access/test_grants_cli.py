@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import select, update
 
 from connectors.errors import XinqiaoError
 from connectors.registry import sources
-from gateway.access.applications import Wish, apply_for
+from gateway.access.applications import Wish
+from gateway.access.deciding import Actor, apply_for
 from gateway.access.grants import WHOLE
+from gateway.access.tables import applications
+from gateway.audit.tables import entries
 from gateway.cli.grants import grants
 from gateway.settings import Settings
-from gateway.store import Store
+from gateway.store import Store, open_store
 
 SYSTEM = "urn:xinqiao:customs:risk"
 GIVE = ("give", SYSTEM, "penalty", "--purpose", "风险布控", "--legal-basis", "海关法", "--json")
@@ -73,7 +77,7 @@ def waiting(sqlite_store: Store) -> str:
     until = date.today() + timedelta(days=9)
     wish = Wish(record_type, WHOLE, "risk", "海关法", date.today() - timedelta(days=1), until)
     with sqlite_store.write() as conn:
-        return apply_for(conn, SYSTEM, wish, sources().values(), now).id
+        return apply_for(conn, SYSTEM, wish, sources().values(), Actor(SYSTEM, agency="customs"), now).id
 
 
 def test_an_application_is_approved_into_a_grant(sqlite_settings: Settings, waiting: str) -> None:
@@ -89,3 +93,22 @@ def test_an_application_is_refused_with_a_reason(sqlite_settings: Settings, wait
 
     assert (done["status"], done["reason"]) == ("refused", "用途不明")
     assert rows(run(sqlite_settings, "list", "--json")) == []
+
+
+def test_what_is_late_is_listed_with_its_day_and_noted_once(sqlite_settings: Settings, waiting: str) -> None:
+    (shown,) = rows(run(sqlite_settings, "applications", "--json"))
+    long_ago = {"applied_at": "2026-01-05T02:00:00.000000Z"}
+    with open_store(sqlite_settings) as store, store.write() as conn:
+        conn.execute(update(applications).values(**long_ago))
+
+    (late,) = rows(run(sqlite_settings, "overdue", "--json"))
+    rows(run(sqlite_settings, "overdue", "--json"))
+    table = CliRunner(env={"COLUMNS": "400"}).invoke(grants, ["applications"], obj=sqlite_settings).stdout
+
+    assert (shown["clock"]["overdue"], shown["clock"]["working_days"]) == (False, 10)
+    # Ten working days from Monday 5 January 2026.
+    assert (late["id"], late["clock"]["due_on"], late["clock"]["overdue"]) == (waiting, "2026-01-19", True)
+    assert "已逾期" in table
+    with open_store(sqlite_settings) as store, store.read() as conn:
+        noted = conn.execute(select(entries.c.id).where(entries.c.action == "application.overdue")).all()
+    assert len(noted) == 1

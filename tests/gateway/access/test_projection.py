@@ -67,8 +67,34 @@ def shown(grant: Grant) -> dict[str, object]:
     return record
 
 
-def test_a_whole_grant_gives_the_stored_bytes() -> None:
-    assert project([STORED], GRANT, SEALER) == [replace(STORED, sealed=None)]
+def test_a_whole_grant_that_shows_everything_in_clear_gives_the_stored_bytes() -> None:
+    grant = replace(GRANT, unmasked=("legal_representative",))
+
+    assert project([STORED], grant, SEALER) == [replace(STORED, sealed=None)]
+
+
+def test_a_whole_grant_masks_what_is_restricted_and_leaves_every_other_byte_as_it_lies() -> None:
+    (version,) = project([STORED], GRANT, SEALER)
+
+    assert version.payload == STORED.payload.replace("张三".encode(), "张*".encode())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['a","legal_representative":"张三', '\\","legal_representative":"张三', '{"legal_representative":"张三"}', "\\"],
+)
+def test_a_text_that_looks_like_a_restricted_member_is_left_alone(name: str) -> None:
+    record = {**RECORD, "name": name, "legal_representative": '欧"阳\\'}
+    (version,) = project([replace(STORED, payload=canonical_json(record))], GRANT, SEALER)
+
+    assert json.loads(version.payload) == {**record, "legal_representative": "欧***"}
+
+
+def test_a_restricted_field_granted_by_name_is_masked_unless_it_is_shown_in_clear() -> None:
+    grant = replace(GRANT, columns=("legal_representative",))
+
+    assert shown(grant)["legal_representative"] == "张*"
+    assert shown(replace(grant, unmasked=("legal_representative",)))["legal_representative"] == "张三"
 
 
 def test_a_narrower_grant_gives_its_columns_and_the_entity_and_nothing_else() -> None:

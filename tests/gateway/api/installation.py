@@ -110,6 +110,8 @@ class Installation:
         valid_from: date | None = None,
         valid_until: date | None = None,
         region_prefixes: Sequence[str] = (),
+        sources: Sequence[str] = (),
+        percent: int = 100,
         unmasked: Sequence[str] = (),
     ) -> Grant:
         """Give a grant that holds today unless a test says otherwise."""
@@ -124,6 +126,8 @@ class Installation:
             given_by="test",
             now=self.now,
             region_prefixes=region_prefixes,
+            sources=sources,
+            percent=percent,
             unmasked=unmasked,
         )
         with self.store.write() as conn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from cryptography import x509
@@ -10,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask.testing import FlaskClient
 
+from certs.names import PersonName
 from connectors.registry import sources
-from tests.gateway.api.installation import CHAIN, ONE, PURPOSE, Installation, System, ask, certificate_of, problem
+from gateway.access.giving import withdraw
+from tests.gateway.api.installation import CHAIN, ONE, PURPOSE, TWO, Installation, System, ask, certificate_of, problem
 
 PERIOD = {"valid_from": "2026-11-01", "valid_until": "2027-10-31"}
 WISH = {"purpose": PURPOSE, "legal_basis": "条例", **PERIOD}
@@ -25,28 +28,120 @@ def test_the_catalogue_has_every_source_with_its_share_type(client: FlaskClient,
     }
 
 
-def test_an_application_for_what_is_shared_under_conditions_waits_and_is_approved_by_the_provider(
+def test_what_is_shared_under_conditions_takes_the_providers_administrator_and_the_security_administrator(
     home: Installation, client: FlaskClient
 ) -> None:
     conditional = {spec.record_type: spec.agency for spec in sources().values() if _decides_alone(spec.record_type)}
     record_type, agency = next(iter(conditional.items()))
     applicant = home.system("urn:xinqiao:health:applicant")
-    decider = home.system(f"urn:xinqiao:{agency}:decider")
+    decider = home.person(PersonName("decider", "agency_administrator", agency))
+    security = home.person(PersonName("security", "security_administrator"))
 
     made = ask(client, applicant, "POST", "/v1/applications", json={**WISH, "record_type": record_type})
     address = f"/v1/applications/{made.get_json()['id']}"
     refused = ask(client, applicant, "GET", f"/v1/feeds/{record_type}")
     early = ask(client, applicant, "POST", f"{address}/approval")
-    approved = ask(client, decider, "POST", f"{address}/approval")
+    machine = ask(client, home.system(f"urn:xinqiao:{agency}:machine"), "POST", f"{address}/approval")
+    first = ask(client, decider, "POST", f"{address}/approval")
+    twice = ask(client, decider, "POST", f"{address}/approval")
+    still = ask(client, applicant, "GET", f"/v1/feeds/{record_type}")
+    approved = ask(client, security, "POST", f"{address}/approval")
     read = ask(client, applicant, "GET", f"/v1/feeds/{record_type}")
     again = ask(client, decider, "POST", f"{address}/refusal", json={"reason": "x"})
 
-    assert (made.status_code, made.get_json()["status"]) == (201, "waiting")
-    assert (problem(refused), problem(early)) == ((403, "grant_none"), (403, "not_yours"))
+    # 21 November 2026 is a Saturday; the tenth working day from it is Friday, 4 December.
+    assert (made.status_code, made.get_json()["status"], made.get_json()["clock"]) == (
+        201,
+        "waiting",
+        {"due_on": "2026-12-04", "working_days": 10, "overdue": False, "provisional": []},
+    )
+    assert [problem(one) for one in (refused, early, machine, twice, still)] == [
+        (403, "grant_none"),
+        (403, "wrong_duty"),
+        (403, "wrong_duty"),
+        (409, "conflict"),
+        (403, "grant_none"),
+    ]
+    assert (first.get_json()["status"], first.get_json()["missing"]) == ("waiting", ["security_administrator"])
     assert (approved.get_json()["status"], read.status_code) == ("granted", 200)
     assert problem(again) == (409, "conflict")
     grants = ask(client, applicant, "GET", "/v1/grants").get_json()["grants"]
     assert [(one["id"], one["valid_until"]) for one in grants] == [(approved.get_json()["grant_id"], "2027-10-31")]
+
+
+def test_an_agency_administrator_applies_for_a_system_of_his_agency_and_people_hold_no_grants(
+    home: Installation, client: FlaskClient
+) -> None:
+    home.system("urn:xinqiao:customs:declared")
+    person = home.person(PersonName("applying", "agency_administrator", "customs"))
+    wish = {**WISH, "record_type": "complaint"}
+
+    made = ask(client, person, "POST", "/v1/applications", json={**wish, "system": "urn:xinqiao:customs:declared"})
+    answers = [
+        ask(client, person, "POST", "/v1/applications", json=wish),
+        ask(client, person, "POST", "/v1/applications", json={**wish, "system": "urn:xinqiao:customs:nobody"}),
+        ask(client, person, "POST", "/v1/applications", json={**wish, "system": person.urn}),
+        ask(
+            client,
+            home.system("urn:xinqiao:customs:other"),
+            "POST",
+            "/v1/applications",
+            json={**wish, "system": person.urn},
+        ),
+    ]
+
+    assert (made.status_code, made.get_json()["filed_by"], made.get_json()["system_urn"]) == (
+        201,
+        person.urn,
+        "urn:xinqiao:customs:declared",
+    )
+    assert [problem(one) for one in answers] == [(422, "invalid")] * 3 + [(403, "not_yours")]
+
+
+def test_a_grant_is_withdrawn_by_whom_it_concerns_and_the_next_read_is_refused(
+    home: Installation, client: FlaskClient, landed: str
+) -> None:
+    reader = home.system("urn:xinqiao:health:withdrawn")
+    grant = home.grant(reader.urn)
+    address = f"/v1/grants/{grant.id}/withdrawal"
+    provider = home.person(PersonName("withdrawing", "agency_administrator", "market_supervision"))
+    stranger = home.person(PersonName("stranger", "agency_administrator", "agriculture"))
+    before = ask(client, reader, "GET", "/v1/feeds/registration")
+
+    refused = [
+        ask(client, who, "POST", address, json={"reason": "超范围使用"})
+        for who in (stranger, reader, home.person(PersonName("looking", "auditor")))
+    ]
+    ended = ask(client, provider, "POST", address, json={"reason": "超范围使用"})
+    after = ask(client, reader, "GET", "/v1/feeds/registration")
+
+    assert [problem(one) for one in refused] == [(403, "not_yours"), (403, "wrong_duty"), (403, "wrong_duty")]
+    assert (before.status_code, ended.get_json()["status"], problem(after)) == (
+        200,
+        "withdrawn",
+        (403, "grant_withdrawn"),
+    )
+
+
+def test_a_share_of_the_records_and_of_the_sources_is_the_same_on_every_way(
+    home: Installation, client: FlaskClient, landed: str
+) -> None:
+    reader = home.system("urn:xinqiao:health:sampled")
+    grant = home.grant(reader.urn, percent=50)
+    feed = [json.loads(line) for line in ask(client, reader, "GET", "/v1/feeds/registration").data.splitlines()]
+    records = [
+        record
+        for code in (ONE, TWO)
+        for record in ask(client, reader, "GET", f"/v1/records/registration?uscc={code}").get_json()["records"]
+    ]
+    with home.store.write() as conn:
+        withdraw(conn, grant.id, "test", home.now)
+    home.grant(reader.urn, sources=["market_supervision/registration"])
+    other = ask(client, reader, "GET", "/v1/feeds/registration")
+
+    assert feed == records
+    assert [one["record_key"] < "8" for one in feed] == [True] * len(feed)
+    assert (other.status_code, other.data) == (200, b"")
 
 
 def _decides_alone(record_type: str) -> bool:
@@ -58,7 +153,7 @@ def _decides_alone(record_type: str) -> bool:
 def test_an_application_of_others_cannot_be_told_from_none(home: Installation, client: FlaskClient) -> None:
     applicant = home.system("urn:xinqiao:customs:applicant")
     made = ask(client, applicant, "POST", "/v1/applications", json={**WISH, "record_type": "complaint"}).get_json()
-    stranger = home.system("urn:xinqiao:agriculture:stranger")
+    stranger = home.person(PersonName("outside", "agency_administrator", "agriculture"))
 
     answers = [
         ask(client, stranger, "GET", f"/v1/applications/{made['id']}"),
@@ -78,6 +173,8 @@ def test_an_application_outside_the_contract_is_refused_with_the_member(client: 
         {**WISH, "record_type": "penalty", "valid_until": "2020-01-01"},
         {**WISH, "record_type": "penalty", "region_prefixes": ["33%"]},
         {**WISH, "record_type": "penalty", "unmasked": ["legal_representative_id_no"]},
+        {**WISH, "record_type": "penalty", "percent": 0},
+        {**WISH, "record_type": "penalty", "sources": ["health/licences"]},
     ]
 
     answers = [ask(client, consumer, "POST", "/v1/applications", json=one) for one in asked]
