@@ -7,8 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_ARGS ?=
 TEST_ARGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_FOLDER ?= var/fuzz
 
-.PHONY: help setup demo test check format lock clean
+.PHONY: help setup demo test fuzz check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -24,6 +26,10 @@ demo: $(READY) ## the main job on the embedded default, end to end
 
 test: $(READY) ## every test, on SQLite and on a PostgreSQL that it brings and starts itself
 	@sh scripts/test.sh "$(VENV)" $(TEST_ARGS)
+
+fuzz: $(READY) ## each fuzz target for FUZZ_SECONDS, on from what FUZZ_FOLDER holds; stops at a finding
+	@. scripts/loopback.sh && for target in $$($(BIN)/python -m tests.fuzz); do \
+		echo "== $$target" && $(BIN)/python -m tests.fuzz $$target $(FUZZ_SECONDS) $(FUZZ_FOLDER) || exit 1; done
 
 check: $(READY) ## lint, format, types, import layers, docs match code
 	$(BIN)/ruff check .

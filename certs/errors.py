@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 UNREADABLE = (
     ValueError,
+    # A name whose text is a BIT STRING, and other values of a type that the attribute cannot have.
+    TypeError,
+    NotImplementedError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,

@@ -49,7 +49,7 @@ def respond(
         asked = ocsp.load_der_ocsp_request(request)
         algorithm = _HASHES.get(asked.hash_algorithm.name)
         nonce = _nonce(asked)
-    except (*UNREADABLE, NotImplementedError):
+    except UNREADABLE:
         return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
     if algorithm is None or not _is_about(asked, issuer, algorithm):
         return _refusal(ocsp.OCSPResponseStatus.UNAUTHORIZED)

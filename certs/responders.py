@@ -31,9 +31,6 @@ MAX_ANSWERS = 4096
 MAX_ANSWER_BYTES = 64 * 1024
 RETRY_SECONDS = 10.0
 
-# What ``cryptography`` raises when a part of an answer is asked for that is not there or not as it should be.
-_UNREADABLE = (*UNREADABLE, NotImplementedError, TypeError)
-
 
 @dataclass(frozen=True)
 class _Known:
@@ -122,7 +119,7 @@ def read_answer(content: bytes, request: ocsp.OCSPRequest, issuer: x509.Certific
         if problem := _unusable(response, request, issuer, now):
             return unknown(problem)
         return _said(response)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return unknown(f"the OCSP answer cannot be read: {error}")
 
 

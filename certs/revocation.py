@@ -129,7 +129,7 @@ def parse_crl(
         crl = (x509.load_pem_x509_crl if is_pem else x509.load_der_x509_crl)(content)
         is_signed = crl.issuer == issuer.subject and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # the stub leaves out key kinds that sign nothing; they raise TypeError
         critical = [e.oid.dotted_string for e in crl.extensions if e.critical and e.oid not in understood]
-    except (*UNREADABLE, TypeError, InvalidSignature) as error:
+    except (*UNREADABLE, InvalidSignature) as error:
         raise CrlUnusable(f"吊销列表无法读取：{error}。", f"the revocation list cannot be read: {error}") from error
     if not is_signed:
         raise CrlUnusable(

@@ -7,9 +7,9 @@ from datetime import datetime
 from threading import BoundedSemaphore
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_smorest import Api
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from certs.trust import TrustFile
 from gateway import __version__
@@ -71,12 +71,25 @@ def create_app(
         ),
     )
     problems.register(app)
+    app.before_request(_demand_text)
     callers.tell_grace(app)
     metrics.count_requests(app)
     _describe(app)
     app.register_blueprint(public.blueprint)
     app.register_blueprint(soap_blueprint(callers.context, problems.problem_of, problems.request_id))
     return app
+
+
+def _demand_text() -> None:
+    """Whoever asks in bytes that are no UTF-8 is told so; Werkzeug would only find out where an argument is read.
+
+    Raises:
+        BadRequest: the query is not UTF-8.
+    """
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest from error
 
 
 class _Api(Api):  # type: ignore[misc]  # flask-smorest ships no types

@@ -82,6 +82,16 @@ def test_bytes_that_are_no_certificate_are_refused(trust: Trust, content: bytes)
         verify([content], trust, Answering(), NOW)
 
 
+def test_a_name_of_a_type_that_no_name_has_is_refused_as_unreadable(authority: Authority, trust: Trust) -> None:
+    # Found by fuzzing: the name is only read for the message that refuses the certificate.
+    whole = der(trace_certificate(authority).certificate)
+    kind = whole.index(b"\x06\x03\x55\x04") + 5
+    bit_string = whole[:kind] + b"\x03" + whole[kind + 1 :]
+
+    with pytest.raises(Malformed):
+        verify([bit_string], trust, Answering(), NOW)
+
+
 def test_a_certificate_cut_or_bent_anywhere_is_refused_and_never_crashes(authority: Authority, trust: Trust) -> None:
     whole = der(trace_certificate(authority).certificate)
     bent = [whole[:i] for i in range(0, len(whole), 7)]

@@ -168,9 +168,9 @@ def install(home: Path, now: datetime, database_url: str = "") -> Installation:
 def ask(
     client: FlaskClient, system: System | None, method: str, path: str, *, purpose: str | None = PURPOSE, **options: Any
 ) -> TestResponse:
-    """One request as a system, or as nobody."""
+    """One request as a system, or as nobody; ``environ`` puts raw values into the WSGI environment."""
     headers = {**({"Xinqiao-Purpose": purpose} if purpose else {}), **options.pop("headers", {})}
-    environ = {CHAIN: system.chain} if system else {}
+    environ = {**options.pop("environ", {}), **({CHAIN: system.chain} if system else {})}
     return client.open(path, method=method, headers=headers, environ_overrides=environ, **options)
 
 

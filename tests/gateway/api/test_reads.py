@@ -367,3 +367,10 @@ def test_a_certificate_revoked_while_its_request_waits_gets_nothing(
     later.join()
 
     assert problem(answer) == (401, "certificate_revoked")
+
+
+def test_a_query_that_is_no_text_cannot_be_read(client: FlaskClient, consumer: System) -> None:
+    # Found by fuzzing: a server hands on bytes as Latin-1 (PEP 3333), whatever they are.
+    answer = ask(client, consumer, "GET", f"/v1/entities/{ONE}", environ={"QUERY_STRING": "as_of=\xff\x80"})
+
+    assert problem(answer) == (400, "bad_request")
