@@ -6,18 +6,19 @@ each of them counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.audit.actions import Action
 from gateway.audit.merkle import leaf_hashes
 from gateway.audit.problems import Problems, unreadable
-from gateway.audit.tables import covered_range, entries, ranges, read_body, span_of, subjects
+from gateway.audit.tables import entries, ranges, read_body, subjects
+from gateway.store.dialect import fetch
 
 T = TypeVar("T")
 
@@ -36,6 +37,10 @@ _TOLD = {
 """What of a body is held against columns and index tables."""
 
 _SHAPE = {"id": pl.Int64(), "idx": pl.Int64(), "leaf_hash": pl.Binary(), "body": pl.Binary()}
+_NAMED = {"uscc": pl.String()}
+_COVERED = {"record_type": pl.String(), "span": pl.Int64(), "first_seq": pl.Int64(), "last_seq": pl.Int64()}
+"""Columns of the index tables beside the entry's id."""
+
 _BESIDE = {"action": pl.String(), "actor": pl.String(), "at": pl.String()}
 
 
@@ -62,7 +67,7 @@ class Page:
         places: of each entry; empty for entries that wait to be sealed.
         bodies: of each entry.
         leaves: computed from the bodies.
-        told: what the bodies say: ``idx`` and the columns of `_TOLD`.
+        told: what the bodies say: ``id``, ``idx`` and the columns of `_TOLD`.
         landings: those that tell of a landed delivery.
     """
 
@@ -93,7 +98,7 @@ def read_page(conn: Connection, which: ColumnElement[bool], problems: Problems) 
             "the body does not have the leaf hash that was stored with it",
             problems,
         )
-    told = _told(frame, problems).insert_column(0, frame["idx"])
+    told = _told(frame, problems).insert_column(0, frame["idx"]).insert_column(0, frame["id"])
     differs = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
     for name in _BESIDE:
         differs |= told[name].ne_missing(frame[name])
@@ -111,29 +116,25 @@ def read_page(conn: Connection, which: ColumnElement[bool], problems: Problems) 
 def _read(conn: Connection, which: ColumnElement[bool], problems: Problems) -> pl.DataFrame:
     columns = [entries.c[name] for name in (*_SHAPE, *_BESIDE)]
     try:
-        return _frame(conn.execute(select(*columns).where(which).order_by(entries.c.idx, entries.c.id)).all())
+        return fetch(conn, select(*columns).where(which).order_by(entries.c.idx, entries.c.id), {**_SHAPE, **_BESIDE})
     except UNREADABLE:
         # Something in this page is of another type than its column: find out which.
         ids = conn.execute(select(entries.c.id, entries.c.idx).where(which).order_by(entries.c.idx, entries.c.id))
-        return pl.concat([_frame([]), *(_single(conn, columns, row.id, row.idx, problems) for row in ids.all())])
+        return pl.concat([_nothing(), *(_single(conn, columns, row.id, row.idx, problems) for row in ids.all())])
 
 
 def _single(
     conn: Connection, columns: Sequence[ColumnElement[Any]], entry_id: int, idx: int | None, problems: Problems
 ) -> pl.DataFrame:
     try:
-        return _frame(conn.execute(select(*columns).where(entries.c.id == entry_id)).all())
+        return fetch(conn, select(*columns).where(entries.c.id == entry_id), {**_SHAPE, **_BESIDE})
     except UNREADABLE as error:
         problems.add(idx, _name(idx, entry_id), *unreadable(error))
-        return _frame([])
+        return _nothing()
 
 
-def _frame(rows: Sequence[Any]) -> pl.DataFrame:
-    schema = {**_SHAPE, **_BESIDE}
-    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
-    return pl.DataFrame(
-        [pl.Series(name, values, dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)]
-    )
+def _nothing() -> pl.DataFrame:
+    return pl.DataFrame(schema={**_SHAPE, **_BESIDE})
 
 
 def _told(frame: pl.DataFrame, problems: Problems) -> pl.DataFrame:
@@ -155,33 +156,42 @@ def _told_plainly(entry_id: int, idx: int | None, body: bytes, problems: Problem
         return (None,) * len(_TOLD)
 
 
-def verify_indexes(conn: Connection, start: int, end: int, page: Page, problems: Problems) -> None:
+def verify_indexes(conn: Connection, page: Page, problems: Problems) -> None:
     """The tables behind who-read say exactly what the bodies say."""
-    here = (entries.c.idx >= start) & (entries.c.idx < end)
-    stored = conn.execute(
-        select(entries.c.idx, subjects.c.uscc).join(entries, entries.c.id == subjects.c.entry_id).where(here)
+    if page.told.is_empty():
+        return
+    named = page.told.filter(pl.col("usccs").is_not_null()).select("id", "idx", "usccs").explode("usccs")
+    _compare(named.rename({"usccs": "uscc"}), _indexed(conn, subjects, _NAMED, page), "audit_subjects", problems)
+    _compare(_ranges(page.told), _indexed(conn, ranges, _COVERED, page), "audit_ranges", problems)
+
+
+def _indexed(conn: Connection, table: Table, columns: Mapping[str, pl.DataType], page: Page) -> pl.DataFrame:
+    """The rows of an index table that belong to the entries of a page."""
+    first, last = page.told["id"].min(), page.told["id"].max()
+    found = fetch(
+        conn,
+        select(table.c.entry_id, *(table.c[name] for name in columns)).where(table.c.entry_id.between(first, last)),
+        {"id": pl.Int64(), **columns},
     )
-    named = page.told.filter(pl.col("usccs").is_not_null()).select("idx", "usccs").explode("usccs")
-    _compare(set(named.iter_rows()), {tuple(row) for row in stored.all()}, "audit_subjects", problems)
-    stored = conn.execute(
-        select(entries.c.idx, ranges.c.record_type, ranges.c.span, ranges.c.first_seq, ranges.c.last_seq)
-        .join(entries, entries.c.id == ranges.c.entry_id)
-        .where(here)
-    )
-    _compare(_ranges(page.told), {tuple(row) for row in stored.all()}, "audit_ranges", problems)
+    return found.join(page.told.select("id", "idx"), on="id").select("id", "idx", *columns)
 
 
-def _ranges(told: pl.DataFrame) -> set[tuple[Any, ...]]:
-    some = told.drop_nulls(["record_type", "first_seq", "last_seq"])
-    found = ((row["idx"], covered_range(row)) for row in some.iter_rows(named=True))
-    return {(idx, one[0], span_of(one[1], one[2]), one[1], one[2]) for idx, one in found if one}
+def _ranges(told: pl.DataFrame) -> pl.DataFrame:
+    """What `gateway.audit.tables.covered_range` and `span_of` give, for all of a page."""
+    some = told.drop_nulls(["record_type", "first_seq", "last_seq"]).filter(pl.col("first_seq") <= pl.col("last_seq"))
+    distances = (some["last_seq"] - some["first_seq"]).alias("distance")
+    spans = {distance: distance.bit_length() for distance in distances.unique()}
+    span = distances.replace_strict(list(spans), list(spans.values()), return_dtype=pl.Int64)
+    return some.with_columns(span.alias("span")).select("id", "idx", *_COVERED)
 
 
-def _compare(told: set[tuple[Any, ...]], stored: set[tuple[Any, ...]], table: str, problems: Problems) -> None:
-    for idx, *row in sorted(told - stored, key=repr):
-        problems.add(idx, f"{table} {row}", "索引表缺少此行", "the entry says so, the table does not")
-    for idx, *row in sorted(stored - told, key=repr):
-        problems.add(idx, f"{table} {row}", "索引表多出此行", "the table says so, the entry does not")
+def _compare(told: pl.DataFrame, stored: pl.DataFrame, table: str, problems: Problems) -> None:
+    for missing in told.join(stored, on=told.columns, how="anti").sort("idx").iter_rows():
+        problems.add(
+            missing[1], f"{table} {list(missing[2:])}", "索引表缺少此行", "the entry says so, the table does not"
+        )
+    for extra in stored.join(told, on=told.columns, how="anti").sort("idx").iter_rows():
+        problems.add(extra[1], f"{table} {list(extra[2:])}", "索引表多出此行", "the table says so, the entry does not")
 
 
 def _tell(rows: pl.DataFrame, zh: str, en: str, problems: Problems) -> None:

@@ -17,7 +17,7 @@ from gateway.audit.verify_entries import Landing, Page, read_page, verify_indexe
 from gateway.audit.verify_files import verify_other_files, verify_tiles
 from gateway.store import Store
 
-_PAGE = 64 * WIDTH
+_PAGE = 128 * WIDTH
 """Entries per page; whole tiles."""
 
 _LOST = bytes(32)
@@ -59,7 +59,7 @@ def verify_log(
         end = min(start + _PAGE, size)
         page = read_page(conn, (entries.c.idx >= start) & (entries.c.idx < end), problems)
         _verify_complete(page, start, end, problems)
-        verify_indexes(conn, start, end, page, problems)
+        verify_indexes(conn, page, problems)
         state.landings += page.landings
         leaves = page.filled(page.leaves, start, end, _LOST)
         bodies = page.filled(page.bodies, start, end, b"")

@@ -63,6 +63,27 @@ def pipeline(settings: Settings, rows: int, seed: int, database: str, record_typ
     _tell(result, as_json)
 
 
+@bench.command("audit")
+@click.option("--entries", default=1_000_000, show_default=True, type=click.IntRange(1_000), help="条目数 / entries")
+@_seed
+@click.option(
+    "--database",
+    default="postgresql",
+    show_default=True,
+    type=click.Choice(["postgresql", "sqlite"]),
+    help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
+)
+@_json
+@click.pass_obj
+def audit(settings: Settings, entries: int, seed: int, database: str, as_json: bool) -> None:
+    """Questions, proofs and full verification of a large log, beside bare SHA-256 over the same entries."""
+    from gateway.bench import audit as auditing
+
+    progress = Console(stderr=True)
+    result = auditing.run(entries, settings, database == "postgresql", seed, lambda step: progress.print(f"· {step}"))
+    _tell(result, as_json)
+
+
 def _tell(result: dict[str, Any], as_json: bool) -> None:
     machine = f"{os.cpu_count()} × {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
     table = Table("项目 figure", "值 value", caption=machine, caption_justify="left")

@@ -126,10 +126,12 @@ def fetch(conn: Connection, query: Select[Any], schema: Mapping[str, pl.DataType
     """The rows of a query as a frame, by the quickest way that stays inside the transaction of ``conn``.
 
     Args:
-        schema: column names and dtypes, in the order of the query; text and whole numbers only.
+        schema: column names and dtypes, in the order of the query; text, whole numbers and bytes only.
     """
     if conn.dialect.name != "postgresql":
-        return pl.DataFrame([tuple(row) for row in conn.execute(query)], schema=schema, orient="row")
+        rows = conn.execute(query).all()
+        columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
+        return pl.DataFrame([pl.Series(name, one, schema[name]) for name, one in zip(schema, columns, strict=True)])
     compiled = query.compile(dialect=conn.dialect)
     # The query is SQLAlchemy's own text with its parameters beside it.
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, NULL '\\N')").format(sql.SQL(compiled.string))
@@ -138,7 +140,11 @@ def fetch(conn: Connection, query: Select[Any], schema: Mapping[str, pl.DataType
         lines = b"".join(copy)
     if not lines:
         return pl.DataFrame(schema=schema)
-    return pl.read_csv(lines, has_header=False, schema=schema, null_values="\\N")
+    binary = [name for name, dtype in schema.items() if dtype == pl.Binary]
+    written = {name: pl.String() if name in binary else dtype for name, dtype in schema.items()}
+    frame = pl.read_csv(lines, has_header=False, schema=written, null_values="\\N")
+    # Bytes are written as \\x and hexadecimal digits.
+    return frame.with_columns(pl.col(name).str.slice(2).str.decode("hex") for name in binary)
 
 
 @contextmanager

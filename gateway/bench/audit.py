@@ -1,0 +1,161 @@
+"""How fast an auditor is answered by a log of many entries: questions, proofs, and verifying all of it."""
+
+from __future__ import annotations
+
+import random
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from sqlalchemy import select, text
+from sqlalchemy.engine import make_url
+
+from gateway.audit.files import log_folder
+from gateway.audit.giving_proofs import inclusion_at
+from gateway.audit.keys import load_verifier
+from gateway.audit.log import current_checkpoint
+from gateway.audit.merkle import leaf_hashes
+from gateway.audit.problems import Problems
+from gateway.audit.reading import what_did, who_changed, who_read
+from gateway.audit.static_log import log_in_folder, verify_static
+from gateway.audit.tables import entries
+from gateway.audit.verify_log import verify_log
+from gateway.bench.audit_fill import SYSTEMS, Scale, fill, system, uscc
+from gateway.bench.postgres import database, running_postgres
+from gateway.clock import utc_now
+from gateway.home import initialise, open_home
+from gateway.settings import Settings
+from gateway.store import Store
+
+ASKED = 50
+"""Questions of each kind."""
+
+PROOFS = 300
+
+_HASHED = 200_000
+"""Entries whose hashing is timed as the limit."""
+
+
+def run(
+    count: int, settings: Settings, postgres: bool, seed: int, told: Callable[[str], None] = lambda step: None
+) -> dict[str, Any]:
+    """Fill a log of ``count`` entries and measure.
+
+    Args:
+        settings: its ``database_url`` names the server if it is a PostgreSQL; otherwise one is started.
+
+    Returns:
+        milliseconds of each question and proof (median and slowest), ``verify_entries_per_s`` (entries, index
+        tables, tree and files of the database's log) and ``verify_static_entries_per_s`` (the static files alone),
+        ``sha256_entries_per_s`` (one core hashing the same bodies and nothing else) and the ratio to it.
+    """
+    scale = Scale(count, max(1, count // 11), max(20_000, count // 10), seed)
+    with _filled(settings, postgres, scale, told) as store:
+        spent = time.perf_counter()
+        figures: dict[str, Any] = {"entries": count, "database": "postgresql" if postgres else "sqlite"}
+        for name, milliseconds in _questions(store, scale, told).items():
+            figures[f"{name}_ms"] = _rounded(statistics.median(milliseconds))
+            figures[f"{name}_slowest_ms"] = _rounded(max(milliseconds))
+        figures |= _verified(store, count, told)
+    figures["measured_in_s"] = round(time.perf_counter() - spent)
+    figures["peak_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return figures
+
+
+def _questions(store: Store, scale: Scale, told: Callable[[str], None]) -> dict[str, list[float]]:
+    drawn = random.Random(scale.seed)  # noqa: S311 - which entities are asked about is no secret
+    asked = pl.DataFrame(
+        {
+            "entity": [drawn.randrange(scale.entities) for _ in range(ASKED)],
+            "system": [drawn.randrange(SYSTEMS) for _ in range(ASKED)],
+        }
+    ).select(uscc(pl.col("entity")).alias("uscc"), system(pl.col("system")).alias("urn"))
+    told("who-read, who-changed, what-did, proof")
+    with store.read() as conn:
+        found = {
+            "who_read": [_timed(who_read, conn, code) for code in asked["uscc"]],
+            "who_changed": [_timed(who_changed, conn, code) for code in asked["uscc"]],
+            "what_did": [_timed(what_did, conn, urn) for urn in asked["urn"]],
+        }
+    places = [drawn.randrange(scale.entries) for _ in range(PROOFS)]
+    return found | {"proof": [_timed(inclusion_at, store, place) for place in places]}
+
+
+def _timed(act: Callable[..., object], *arguments: object) -> float:
+    """Milliseconds."""
+    begun = time.perf_counter()
+    act(*arguments)
+    return (time.perf_counter() - begun) * 1000
+
+
+def _verified(store: Store, count: int, told: Callable[[str], None]) -> dict[str, Any]:
+    """Verify everything, with the limit measured before and after."""
+    limits = [_hashing(store)]
+    told("verify")
+    problems = Problems()
+    verifier, checkpoint = load_verifier(store.settings), current_checkpoint(store)
+    begun = time.perf_counter()
+    with store.read() as conn:
+        state = verify_log(conn, store, verifier, checkpoint, None, problems, lambda what, so_far: None)
+    in_database = time.perf_counter() - begun
+    limits.append(_hashing(store))
+    told("verify-log")
+    begun = time.perf_counter()
+    report = verify_static(log_in_folder(log_folder(store.settings)), verifier)
+    in_files = time.perf_counter() - begun
+    limits.append(_hashing(store))
+    if problems.count or (state.size, report.entries) != (count, count):
+        raise AssertionError(f"the log that was made does not verify: {problems.found[:3]}")
+    limit = statistics.median(limits)
+    return {
+        "verify_entries_per_s": round(count / in_database),
+        "verify_static_entries_per_s": round(count / in_files),
+        "sha256_entries_per_s": round(limit),
+        "verify_ratio_to_sha256": round(count / in_database / limit, 2),
+    }
+
+
+def _hashing(store: Store) -> float:
+    """The limit: leaf hashes per second of bodies that lie in memory, on one core."""
+    with store.read() as conn:
+        bodies = conn.execute(select(entries.c.body).where(entries.c.idx < _HASHED)).scalars().all()
+    begun = time.perf_counter()
+    leaf_hashes(bodies)
+    return len(bodies) / (time.perf_counter() - begun)
+
+
+@contextmanager
+def _filled(settings: Settings, postgres: bool, scale: Scale, told: Callable[[str], None]) -> Iterator[Store]:
+    with ExitStack() as stack:
+        home = stack.enter_context(tempfile.TemporaryDirectory(prefix="xinqiao-bench-"))
+        own = Settings(home=Path(home))
+        if postgres:
+            server = (
+                make_url(settings.database_url) if settings.database_url else stack.enter_context(running_postgres())
+            )
+            url = stack.enter_context(database(server, "xinqiao_bench_audit"))
+            own = replace(own, database_url=url.render_as_string(hide_password=False))
+        initialise(own, utc_now())
+        store = stack.enter_context(open_home(own))
+        begun = time.perf_counter()
+        fill(store, scale, utc_now(), lambda what, so_far: told(f"{what} {so_far:,}"))
+        _settle(store)
+        told(f"filled in {time.perf_counter() - begun:.0f} s")
+        yield store
+
+
+def _settle(store: Store) -> None:
+    """Statistics as a database that has lived has them; without them the planner guesses."""
+    with store.write() as conn:
+        conn.execute(text("ANALYZE"))
+
+
+def _rounded(milliseconds: float) -> float:
+    return round(milliseconds, 2)
