@@ -9,9 +9,11 @@ from sqlalchemy import ColumnElement, select
 from connectors.errors import Refused, Unavailable
 from gateway.audit.consistency import check_consistency, consistency_proof
 from gateway.audit.files import log_folder, tree_nodes
+from gateway.audit.keys import load_verifier
 from gateway.audit.log import current_checkpoint
 from gateway.audit.merkle import check_inclusion, inclusion_proof, leaf_hash, proof_text, range_root
-from gateway.audit.notes import Checkpoint
+from gateway.audit.notes import Checkpoint, NoteError, open_checkpoint
+from gateway.audit.static_log import WITNESSED
 from gateway.audit.tables import entries, read_body
 from gateway.store import Store
 
@@ -47,7 +49,7 @@ def _inclusion(store: Store, which: ColumnElement[bool], zh: str, en: str) -> di
         row = conn.execute(select(entries.c.idx, entries.c.body).where(which)).one_or_none()
     if row is None:
         raise Refused(f"没有{zh}", f"no {en}")
-    checkpoint = current_checkpoint(store)
+    checkpoint = _checkpoint_over(store, row.idx)
     if row.idx is None or checkpoint is None or row.idx >= checkpoint.size:
         raise Unavailable(f"{zh}尚未封存，请稍后再取", f"{en} is not sealed yet; ask again")
     leaf = leaf_hash(row.body)
@@ -61,6 +63,23 @@ def _inclusion(store: Store, which: ColumnElement[bool], zh: str, en: str) -> di
         "proof": proof_text(proof),
         "checkpoint": checkpoint.note,
     }
+
+
+def _checkpoint_over(store: Store, index: int | None) -> Checkpoint | None:
+    """The newest checkpoint with the cosignatures of a quorum, if it covers the entry; else the newest there is."""
+    witnessed = witnessed_checkpoint(store)
+    if witnessed is not None and index is not None and index < witnessed.size:
+        return witnessed
+    return current_checkpoint(store)
+
+
+def witnessed_checkpoint(store: Store) -> Checkpoint | None:
+    """The newest checkpoint that a quorum cosigned; None if there is none that this log signed."""
+    try:
+        note = (log_folder(store.settings) / WITNESSED).read_text("utf-8")
+        return open_checkpoint(note, load_verifier(store.settings))
+    except (FileNotFoundError, UnicodeDecodeError, NoteError):
+        return None
 
 
 def consistency(store: Store, first: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.dialect import insert_missing
 
-__all__ = ["Sealer", "append", "current_checkpoint", "seal"]
+__all__ = ["Sealer", "append", "current_checkpoint", "publishing", "seal"]
 
 _BATCH = 256 * WIDTH
 """Entries sealed in one transaction, so that a long backlog needs little memory."""
@@ -116,16 +116,17 @@ def _publish(store: Store) -> Checkpoint:
     folder = log_folder(store.settings)
     path = folder / "checkpoint"
     verifier = load_verifier(store.settings)
-    with _file_lock(store.settings), store.read() as conn:
+    with publishing(store.settings), store.read() as conn:
         note: str = conn.execute(select(seal_state.c.checkpoint)).scalar_one()
-        if not path.exists() or path.read_text("utf-8") != note:
+        # Cosignatures of witnesses stand below the log's own and stay.
+        if not path.exists() or not path.read_text("utf-8").startswith(note):
             write_whole(path, note.encode())
     return open_checkpoint(note, verifier)
 
 
 @contextmanager
-def _file_lock(settings: Settings) -> Iterator[None]:
-    """Two processes that seal in turn must not publish in the opposite order."""
+def publishing(settings: Settings) -> Iterator[None]:
+    """Hold what is published: two processes that seal in turn must not publish in the opposite order."""
     log_folder(settings).mkdir(parents=True, exist_ok=True)
     descriptor = os.open(settings.home / "log" / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -169,7 +169,7 @@ def _witnessed(
         try:
             older = _opened(_text(log, WITNESSED), verifier, WITNESSED)
             return older, policy.demand(older.note)
-        except (FileNotFoundError, NoteError) as second:
+        except (ProofError, NoteError) as second:
             raise ProofError(f"checkpoint: {error}; {WITNESSED}: {second}") from second
 
 

@@ -17,9 +17,11 @@ from gateway.audit.log import current_checkpoint
 from gateway.audit.reading import Listed, list_entries, what_did, who_changed, who_read
 from gateway.audit.verify import VerifyReport
 from gateway.audit.verify import verify as verify_everything
+from gateway.audit.witnessing import collect, last_asked
 from gateway.cli.audit_proofs import (
     FILE,
     consistency,
+    own_policy,
     prove,
     read_vkey,
     tell_nothing,
@@ -30,6 +32,7 @@ from gateway.cli.audit_proofs import (
     vkey_option,
 )
 from gateway.cli.output import json_option, print_json, print_rows, shown
+from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
 from schemas.identifiers import uscc as uscc_rules
@@ -41,6 +44,14 @@ _COLUMNS = (
     ("actor", "操作者 actor"),
     ("types", "记录类型 types"),
     ("purpose", "用途 purpose"),
+)
+
+_WITNESSES = (
+    ("witness", "见证方 witness"),
+    ("size", "检查点 size"),
+    ("outcome", "结果 outcome"),
+    ("at", "时间 at"),
+    ("detail", "说明 detail"),
 )
 
 
@@ -132,6 +143,28 @@ def checkpoint(settings: Settings, as_json: bool) -> None:
         print_json({**shown, "vkey": load_verifier(settings).text()})
     else:
         click.echo(newest.note, nl=False)
+
+
+@audit.command("cosign")
+@json_option
+@click.pass_obj
+def cosign(settings: Settings, as_json: bool) -> None:
+    """Ask the witnesses in witnesses.policy now; exit 1 if one contradicts this log. 立即请见证方会签。"""
+    policy = own_policy(settings)
+    with open_home(settings) as store:
+        asked = collect(store, policy, utc_now())
+    rows = [{name: value for name, value in asdict(one).items() if name != "lines"} for one in asked]
+    print_rows(rows, _WITNESSES, as_json)
+    if any(one.outcome == "contradicted" for one in asked):
+        sys.exit(1)
+
+
+@audit.command("witnesses")
+@json_option
+@click.pass_obj
+def witnesses(settings: Settings, as_json: bool) -> None:
+    """What came of asking each witness last. 见证方最近一次的答复。"""
+    print_rows(last_asked(settings), _WITNESSES, as_json)
 
 
 def _checked(text: str) -> str:

@@ -23,6 +23,7 @@ from gateway.audit.notes import LOG_KEY, WITNESS_KEY, Verifier, parse_vkey
 from gateway.audit.policy import Policy, PolicyError, at_least, read_policy
 from gateway.audit.proofs import Proven, verify_consistency, verify_receipt
 from gateway.audit.static_log import StaticLog, StaticReport, log_at, log_in_folder, verify_static
+from gateway.audit.witnessing import policy_path
 from gateway.certificates_files import pki_files
 from gateway.cli.output import always_json, json_option, print_json, shown
 from gateway.client import client
@@ -67,6 +68,19 @@ def chosen_policy(policy_file: Path | None, witness_files: tuple[Path, ...], req
     except (OSError, PolicyError) as error:
         raise Refused(f"见证策略无法读取：{error}", f"the policy cannot be read: {error}") from error
     return None
+
+
+def own_policy(settings: Settings) -> Policy:
+    """The policy of this installation's log.
+
+    Raises:
+        Refused: there is none, or it cannot be read.
+    """
+    path = policy_path(settings)
+    policy = chosen_policy(path, (), None) if path.exists() else None
+    if policy is None:
+        raise Refused(f"没有见证策略文件 {path}", f"there is no policy file {path}", path=str(path))
+    return policy
 
 
 def read_vkey(path: Path, kind: bytes = LOG_KEY) -> Verifier:

@@ -38,6 +38,7 @@ VERBS = {
         "gateway.cli.signing_keys",
         "签名密钥：登记、列出、吊销 / keys that sign: register, list, revoke",
     ),
+    "witness": ("gateway.cli.witness", "见证其他单位的日志 / watch another agency's log and cosign it"),
     "sources": ("gateway.cli.sources", "列出数据源 / list the sources"),
 }
 """Verb -> module that has it under its own name, and its one-line help (so that --help imports nothing)."""
