@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -110,11 +111,17 @@ def private_pem(key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write a file so that a reader sees the old content or the new, never a part: write beside it, sync, rename."""
+    write_pieces(path, [content], mode)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644) -> None:
+    """The same for content that is made while it is written; if making it fails, nothing is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            for piece in pieces:
+                file.write(piece)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())

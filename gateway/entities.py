@@ -7,11 +7,12 @@ from sqlalchemy import Connection, select, update
 
 from gateway.resolve import ENTITIES, look_up
 from gateway.store import dialect
+from gateway.store.stage import LESSONS
 from gateway.store.tables import crosswalk, entities, entity_names, positions
 from schemas.columnar import Contract
 from schemas.names import address_form_expr, match_form_expr
 
-TEACHERS = ("registration", "customs_registration")
+TEACHERS = tuple(LESSONS)
 """Record types whose landing makes entities, names or numbers known."""
 
 
@@ -19,14 +20,14 @@ def learn(conn: Connection, contract: Contract, frame: pl.DataFrame, authority: 
     """Take names and numbers from newly landed records into the entity tables.
 
     Args:
-        frame: new and changed records: the typed fields of the record type and ``entity_uscc``.
+        frame: new and changed records: ``uscc`` of their entity and the fields named in ``stage.LESSONS``.
         authority: rank of the source; a lower rank is not overwritten by a higher one.
         at: instant text.
 
     Returns:
         True if the tables changed, so that waiting records should be tried again.
     """
-    known = frame.filter(pl.col("entity_uscc").is_not_null())
+    known = frame.filter(pl.col("uscc").is_not_null())
     if contract.record_type not in TEACHERS or known.is_empty():
         return False
     # Two record types teach, under different landing locks: without an order they could wait for each other's rows.
@@ -35,7 +36,7 @@ def learn(conn: Connection, contract: Contract, frame: pl.DataFrame, authority: 
         written = _learn_registrations(conn, known, authority)
     else:
         # Customs may know an entity before its registration has come.
-        embedded = known.with_columns(inside=pl.col("entity_uscc").str.slice(8, 9))
+        embedded = known.with_columns(inside=pl.col("uscc").str.slice(8, 9))
         numbers = [_numbers(known, "customs", "customs_code"), _numbers(embedded, "organisation", "inside")]
         written = dialect.insert_missing(conn, crosswalk, pl.concat(numbers))
     if written:
@@ -100,7 +101,7 @@ def _both(differing: pl.DataFrame, name: str) -> list[pl.DataFrame]:
 
 
 def _numbers(frame: pl.DataFrame, kind: str, name: str) -> pl.DataFrame:
-    rows = frame.select(kind=pl.lit(kind), code=pl.col(name), uscc=pl.col("entity_uscc"))
+    rows = frame.select(kind=pl.lit(kind), code=pl.col(name), uscc=pl.col("uscc"))
     return _distinct(rows)
 
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from connectors.delivery import Finding
 from connectors.errors import ExpectationFailed
 from connectors.spec import SourceSpec
-from gateway.steps import Judged
-from schemas.columnar import Contract
-from schemas.judgement import ROW
+from gateway.tally import Tally
 
 
-def check_delivery(judged: Judged, spec: SourceSpec, contract: Contract) -> tuple[Finding, ...]:
+def check_delivery(tally: Tally, spec: SourceSpec) -> tuple[Finding, ...]:
     """Too few rows, or too small a share of good ones, stop the delivery; too many rows are a finding.
 
     Raises:
         ExpectationFailed: names what was expected and what came.
     """
-    expect, rows = spec.expect, judged.received
+    expect, rows = spec.expect, tally.received
     if rows < expect.rows_min:
         raise ExpectationFailed(
             f"{spec.source}：本次只有 {rows} 行，约定至少 {expect.rows_min} 行；未入库，原始文件已保留，请核对后重报",
@@ -30,7 +26,7 @@ def check_delivery(judged: Judged, spec: SourceSpec, contract: Contract) -> tupl
             got=rows,
         )
     if rows:
-        for name, zh, least, share in _shares(judged, spec, contract):
+        for name, zh, least, share in _shares(tally, spec):
             if share < least:
                 raise _too_small(spec.source, name, zh, least, share)
     if expect.rows_max is None or rows <= expect.rows_max:
@@ -64,20 +60,14 @@ def check_withdrawals(withdrawn: int, stood: int, spec: SourceSpec) -> None:
         raise _too_small(spec.source, "keeps", "现有记录仍在快照中的比例", spec.expect.keeps, kept)
 
 
-def _shares(judged: Judged, spec: SourceSpec, contract: Contract) -> list[tuple[str, str, float, float]]:
-    frame, expect = judged.mapped.frame, spec.expect
-    shares = [("accepted", "合格行比例", expect.accepted, judged.accepted_rows / judged.received)]
-    uscc = contract.subject.uscc
-    if uscc in frame.columns:
-        sent = frame.filter(pl.col(uscc).is_not_null()).select(ROW)
-        # A row that carries no code has no bad one, though the record type may ask for it.
-        faulted = judged.faults.filter(pl.col("field") == uscc).select(ROW).unique()
-        bad = sent.join(faulted, on=ROW, how="semi").height
-        valid = (sent.height - bad) / sent.height if sent.height else 1.0
+def _shares(tally: Tally, spec: SourceSpec) -> list[tuple[str, str, float, float]]:
+    expect = spec.expect
+    shares = [("accepted", "合格行比例", expect.accepted, tally.accepted / tally.received)]
+    if tally.code_sent:
+        valid = 1 - tally.code_bad / tally.code_sent
         shares.append(("valid_uscc", "统一社会信用代码有效率", expect.valid_uscc, valid))
     for field, least in expect.filled.items():
-        filled = frame.filter(pl.col(field).is_not_null()).height if field in frame.columns else 0
-        shares.append((f"filled.{field}", f"“{field}”填写率", least, filled / judged.received))
+        shares.append((f"filled.{field}", f"“{field}”填写率", least, tally.filled.get(field, 0) / tally.received))
     return shares
 
 

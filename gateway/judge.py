@@ -1,4 +1,4 @@
-"""Judging a mapped delivery: the contract row by row, then what only the whole delivery can tell."""
+"""Judging the rows of a delivery: the contract, the identity of each record, and what is said of rows in conflict."""
 
 from __future__ import annotations
 
@@ -19,32 +19,21 @@ RECORD_KEY = "record_key"
 
 
 def judge(mapped: Mapped, contract: Contract, spec: SourceSpec) -> Judged:
-    """Hold every row against the contract, then the rows against each other.
+    """Hold every row of a piece against the contract.
 
-    A row that repeats another word for word is accepted once and counted. Rows that say different
-    things about the same record: in ``changes`` the last one is the newest and wins, and the others
-    are counted; in a ``snapshot`` nothing says which is true, so all of them are faulted.
+    Whether rows say different things about one record can only be told of the whole delivery: see
+    ``gateway.repetitions``.
 
     Returns:
-        Judged: ``accepted`` also has ``record_key``, unique.
+        Judged: ``accepted`` also has ``record_key``.
     """
     judgement = contract.judge(mapped.frame)
     # Ragged lines and unknown operation marks were faulted before there were fields to judge.
-    readable = judgement.accepted.join(mapped.faults.select(ROW), on=ROW, how="anti", maintain_order="left")
-    keyed = readable.with_columns(record_keys(readable, contract, spec.source))
-    if spec.delivery == "snapshot":
-        said = [name for name in keyed.columns if name != ROW]
-        distinct = keyed.unique(said, keep="first", maintain_order=True)
-        contested = distinct.filter(pl.col(RECORD_KEY).is_duplicated()).select(RECORD_KEY).unique()
-        accepted = distinct.join(contested, on=RECORD_KEY, how="anti", maintain_order="left")
-        # Repetitions of a contested row are as doubtful as the row.
-        doubtful = keyed.join(contested, on=RECORD_KEY, how="semi", maintain_order="left")
-    else:
-        accepted = keyed.unique(RECORD_KEY, keep="last", maintain_order=True)
-        doubtful = keyed.clear()
-    conflicts = _conflicts(doubtful, contract)
-    faults = pl.concat([mapped.faults, judgement.faults, conflicts.select(judgement.faults.columns)])
-    return Judged(mapped, accepted, faults, judgement.warnings, keyed.height - doubtful.height - accepted.height)
+    readable = judgement.accepted
+    if mapped.faults.height:
+        readable = readable.join(mapped.faults.select(ROW), on=ROW, how="anti", maintain_order="left")
+    accepted = readable.with_columns(record_keys(readable, contract, spec.source))
+    return Judged(mapped, accepted, pl.concat([mapped.faults, judgement.faults]), judgement.warnings)
 
 
 def record_keys(frame: pl.DataFrame, contract: Contract, source: str) -> pl.Series:
@@ -68,41 +57,58 @@ def _key_text(name: str, contract: Contract) -> pl.Expr:
     return column.cast(pl.String).fill_null("")
 
 
-def _conflicts(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    others = rows.with_columns(pl.col(ROW).cast(pl.String).implode().over(RECORD_KEY).list.join("、").alias("rows"))
-    key = "+".join(contract.key)
-    faults = [
+def contested(rows: pl.DataFrame) -> pl.Series:
+    """Record keys about which rows say different things; repetitions word for word are none.
+
+    Args:
+        rows: ``record_key`` and whatever is compared; a number that tells rows apart must not be among it.
+    """
+    distinct = rows.unique()
+    return distinct.filter(pl.col(RECORD_KEY).is_duplicated())[RECORD_KEY].unique()
+
+
+def conflict_faults(rows: pl.DataFrame, where: dict[bytes, str], contract: Contract) -> pl.DataFrame:
+    """The fault of each row of a snapshot that says something else than another row about the same record.
+
+    Args:
+        rows: judged rows with ``record_key``.
+        where: record key -> numbers of all rows that speak of it, as text.
+
+    Returns:
+        columns of ``FAULT_COLUMNS``.
+    """
+    told = [
         Fault(
             "row.conflict",
-            f"快照中第 {where} 行对同一条记录说法不一；请核对后只报送一行",
-            f"rows {where} of the snapshot say different things about one record; send one of them after checking",
+            f"快照中第 {where[key]} 行对同一条记录说法不一；请核对后只报送一行",
+            f"rows {where[key]} of the snapshot say different things about one record; send one of them after checking",
         )
-        for where in others["rows"]
+        for key in rows[RECORD_KEY]
     ]
     return pl.DataFrame(
         {
             ROW: rows[ROW],
-            "field": [key] * rows.height,
+            "field": ["+".join(contract.key)] * rows.height,
             "value": rows.select(
                 pl.concat_str([pl.col(n).cast(pl.String) for n in contract.key], separator=" ")
             ).to_series(),
-            "rule": [fault.rule for fault in faults],
-            "zh": [fault.zh for fault in faults],
-            "en": [fault.en for fault in faults],
-            "candidates": [list(fault.candidates) for fault in faults],
+            "rule": [fault.rule for fault in told],
+            "zh": [fault.zh for fault in told],
+            "en": [fault.en for fault in told],
+            "candidates": [list(fault.candidates) for fault in told],
         },
         schema=FAULT_COLUMNS,
     )
 
 
-def seen_keys(judged: Judged, contract: Contract, source: str) -> pl.Series:
-    """Record keys a snapshot mentions, rejected rows included where their key can be read.
+def mentioned(judged: Judged, contract: Contract, source: str) -> pl.DataFrame:
+    """Rejected rows of a snapshot whose key can be read: ``_row`` and ``record_key``.
 
     A row that is refused today must not withdraw what the same source said correctly before.
     """
     rejected = judged.mapped.frame.join(judged.faults.select(ROW).unique(), on=ROW, how="semi")
     if rejected.is_empty():
-        return judged.accepted[RECORD_KEY]
+        return pl.DataFrame(schema={ROW: pl.UInt32, RECORD_KEY: pl.Binary})
     # Judged as withdrawals, rows are held against their key fields only.
     readable = contract.judge(rejected.with_columns(pl.lit("withdraw").alias(OPERATION))).accepted
-    return pl.concat([judged.accepted[RECORD_KEY], record_keys(readable, contract, source)]).unique()
+    return readable.select(ROW).with_columns(record_keys(readable, contract, source))

@@ -1,79 +1,183 @@
-"""Landing one resolved delivery: versions, entity tables and the two Merkle roots of its audit entry."""
+"""Landing one staged delivery: versions, entity tables, quarantine and the two Merkle roots of its audit entry."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import polars as pl
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from connectors.spec import SourceSpec
+from gateway import quarantine
 from gateway.audit.leaves import keep_leaves
-from gateway.audit.roots import root, version_leaf_hashes
+from gateway.audit.roots import GrowingTree, version_leaf_hashes
 from gateway.entities import learn
-from gateway.expect import check_withdrawals
-from gateway.judge import RECORD_KEY, seen_keys
+from gateway.expect import check_delivery, check_withdrawals
+from gateway.judge import RECORD_KEY, conflict_faults
+from gateway.repetitions import Repetitions, take_out
 from gateway.sealing import load_sealer
-from gateway.staging import stage, standing_salts
-from gateway.steps import Landed, Resolved
+from gateway.steps import Judged, Landed
 from gateway.store import Store
-from gateway.store.landing import Change, Plan, Position, plan, standing, write
+from gateway.store.landing import Change, Position, Staged, land, standing
+from gateway.store.stage import PUT, ROW_BITS, WITHDRAW, lesson_columns
+from gateway.tally import Tally
 from schemas.columnar import contract
+from schemas.judgement import ROW
+
+_AHEAD = 2
+"""Pieces that may wait to be hashed while the database takes in rows; more would only fill memory."""
 
 
-def land_resolved(
+@dataclass(frozen=True)
+class Waiting:
+    """A delivery all of whose rows are staged.
+
+    Attributes:
+        rows: its stage.
+        tally: what its chunks count together.
+        digests: columns of ``stage.DIGEST``, a chunk at a time, in order; may be asked from any thread.
+        rejected: puts the rows that were rejected when they were judged into quarantine.
+        again: given numbers ``ord`` of rows, judges the chunks that hold them once more: part, rows of the
+            delivery before that part, and the judged chunk.
+    """
+
+    rows: Table
+    tally: Tally
+    digests: Callable[[], Iterable[pl.DataFrame]]
+    rejected: Callable[[Connection], None]
+    again: Callable[[pl.Series], Iterable[tuple[int, int, Judged]]]
+
+
+def land_waiting(
     conn: Connection,
     store: Store,
     position: Position,
-    resolved: Resolved,
+    waiting: Waiting,
     spec: SourceSpec,
     delivery_id: str,
-) -> Landed:
-    """Land the rows inside the caller's transaction.
-
-    Raises:
-        ExpectationFailed: a snapshot would withdraw too much; the caller's transaction must not commit.
-    """
-    rules = contract(spec.record_type)
-    sealer = load_sealer(store.settings.home)
-    staged = stage(resolved.frame, rules, sealer, standing_salts(conn, resolved.frame, rules, sealer))
-    # Rows out of quarantine and links are single statements, never a new snapshot of everything.
-    is_snapshot = spec.delivery == "snapshot" and not resolved.judged.mapped.sheet.delivery.is_partial
-    seen = seen_keys(resolved.judged, rules, spec.source) if is_snapshot else None
-    stood = standing(conn, spec.record_type, spec.source) if is_snapshot else 0
-    planned = plan(conn, position, staged, source=spec.source, delivery_id=delivery_id, seen=seen)
-    leaves = staged.filter(pl.col("op") == "put")["content_hash"].to_list()
-    # Hashing is ours and writing is the database's: they go on side by side.
-    with ThreadPoolExecutor(1) as aside:
-        accepted = aside.submit(root, leaves)
-        hashed = aside.submit(version_leaf_hashes, planned.puts)
-        kept = aside.submit(keep_leaves, store.settings.home, delivery_id, leaves)
-        change = write(conn, planned)
-        if is_snapshot:
-            check_withdrawals(change.withdrawn, stood, spec)
-        fresh = resolved.frame.join(planned.puts, on=RECORD_KEY, how="semi")
-        learn(conn, rules, fresh, spec.authority, position.landed_at)
-        kept.result()
-    waiting = staged.filter((pl.col("op") == "put") & pl.col("uscc").is_null()).height
-    return summed(change, accepted.result(), _in_feed_order(planned, hashed.result(), change), position, waiting)
-
-
-def _in_feed_order(planned: Plan, hashed: list[bytes], change: Change) -> list[bytes]:
-    """Leaf hashes of all versions landed: those of the puts are there, withdrawals were read back."""
-    withdrawn = change.versions.filter(pl.col("op") == "withdraw")
-    if withdrawn.is_empty():
-        return hashed
-    puts = planned.puts.select("seq").with_columns(leaf=pl.Series(hashed, dtype=pl.Binary))
-    others = withdrawn.select("seq").with_columns(leaf=pl.Series(version_leaf_hashes(withdrawn), dtype=pl.Binary))
-    return pl.concat([puts, others]).sort("seq")["leaf"].to_list()
-
-
-def summed(change: Change, accepted_root: bytes, versions: list[bytes], position: Position, unresolved: int) -> Landed:
-    """What a landing came to, with the two roots that its audit entry carries.
+    is_partial: bool,
+) -> tuple[Tally, Landed]:
+    """Land a staged delivery inside the caller's transaction.
 
     Args:
-        versions: leaf hashes of the versions landed, in feed order.
+        is_partial: rows out of quarantine and links are single statements, never a new snapshot of everything.
+
+    Returns:
+        what was counted, with the findings of the whole, and what was landed.
+
+    Raises:
+        ExpectationFailed: not as the source promised, or a snapshot would withdraw too much; the caller's
+            transaction must not commit.
     """
+    rules, home = contract(spec.record_type), store.settings.home
+    is_snapshot = spec.delivery == "snapshot"
+    taken = take_out(conn, waiting.rows, is_snapshot=is_snapshot, sealer=load_sealer(home))
+    tally = _without(waiting.tally, taken)
+    if not is_partial:
+        tally = replace(tally, findings=(*tally.findings, *check_delivery(tally, spec)))
+    waiting.rejected(conn)
+    _quarantine_contested(conn, store, waiting, taken, spec, delivery_id)
+    withdraws = is_snapshot and not is_partial
+    stood = standing(conn, spec.record_type, spec.source) if withdraws else 0
+    gone = taken.gone.implode()
+
+    def digests() -> Iterator[pl.DataFrame]:
+        return (chunk.filter(~pl.col("ord").is_in(gone)) for chunk in waiting.digests())
+
+    lessons = lesson_columns(spec.record_type)
+    # Hashing is ours and writing is the database's: they go on side by side.
+    with hashing(home, delivery_id, digests) as roots:
+        change = land(
+            conn,
+            position,
+            Staged(waiting.rows, digests, tally.puts, tally.withdrawals),
+            source=spec.source,
+            delivery_id=delivery_id,
+            is_snapshot=withdraws,
+            told=roots.add,
+            lessons=list(lessons),
+            taught=lambda page: learn(conn, rules, page.rename(dict(lessons)), spec.authority, position.landed_at),
+        )
+        if withdraws:
+            check_withdrawals(change.withdrawn, stood, spec)
+        return tally, summed(change, roots.accepted(), roots.versions(), position, tally.unresolved)
+
+
+def _without(tally: Tally, taken: Repetitions) -> Tally:
+    return replace(
+        tally,
+        rejected=tally.rejected + taken.contested.height,
+        duplicates=taken.repeated.height,
+        puts=tally.puts - taken.count(PUT),
+        withdrawals=tally.withdrawals - taken.count(WITHDRAW),
+        unresolved=tally.unresolved - taken.unresolved,
+    )
+
+
+def _quarantine_contested(
+    conn: Connection, store: Store, waiting: Waiting, taken: Repetitions, spec: SourceSpec, delivery_id: str
+) -> None:
+    """Rows that contradict each other are only known now; their text is read once more from the kept bytes."""
+    if taken.contested.is_empty():
+        return
+    places = taken.contested.with_columns(
+        part=pl.col("ord") // (1 << ROW_BITS),
+        row=(pl.col("ord") % (1 << ROW_BITS)).cast(pl.UInt32),
+    )
+    again = list(waiting.again(taken.contested["ord"]))
+    before = {part: rows_before for part, rows_before, _ in again}
+    numbers = places.with_columns(number=pl.col("row") + pl.col("part").replace_strict(before, return_dtype=pl.Int64))
+    where = {
+        key: "、".join(map(str, sorted(group))) for key, group in numbers.group_by(RECORD_KEY).agg("number").iter_rows()
+    }
+    for part, rows_before, judged in again:
+        mine = places.filter(pl.col("part") == part)["row"]
+        rows = judged.accepted.filter(pl.col(ROW).is_in(mine.implode()))
+        doubtful = replace(judged, faults=conflict_faults(rows, where, contract(spec.record_type)))
+        quarantine.keep(conn, quarantine.prepare(store, doubtful, spec, delivery_id, part, rows_before))
+
+
+class Roots:
+    """The two Merkle roots of a landing, computed beside it."""
+
+    def __init__(self, hasher: ThreadPoolExecutor, accepted: Future[bytes]) -> None:
+        self._hasher, self._accepted, self._tree = hasher, accepted, GrowingTree()
+        self._waiting: list[Future[None]] = []
+
+    def add(self, versions: pl.DataFrame) -> None:
+        """Hash versions that were landed, in feed order; waits if too many wait already."""
+        self._waiting.append(self._hasher.submit(lambda: self._tree.add(version_leaf_hashes(versions))))
+        while len(self._waiting) > _AHEAD:
+            self._waiting.pop(0).result()
+
+    def accepted(self) -> bytes:
+        """Root over the content hashes of the accepted rows; their file is complete."""
+        return self._accepted.result()
+
+    def versions(self) -> bytes:
+        """Root over the versions landed."""
+        for one in self._waiting:
+            one.result()
+        return self._tree.root()
+
+
+@contextmanager
+def hashing(home: Path, delivery_id: str, digests: Callable[[], Iterable[pl.DataFrame]]) -> Iterator[Roots]:
+    """Threads that hash what is landed and write the file of accepted hashes."""
+
+    def leaves() -> Iterator[Sequence[bytes]]:
+        return (chunk.filter(pl.col("op") == PUT)["content_hash"].to_list() for chunk in digests())
+
+    with ThreadPoolExecutor(1) as aside, ThreadPoolExecutor(1) as hasher:
+        yield Roots(hasher, aside.submit(keep_leaves, home, delivery_id, leaves()))
+
+
+def summed(change: Change, accepted: bytes, versions: bytes, position: Position, unresolved: int) -> Landed:
+    """What a landing came to, with the two roots that its audit entry carries."""
     return Landed(
         new=change.new,
         changed=change.changed,
@@ -83,7 +187,7 @@ def summed(change: Change, accepted_root: bytes, versions: list[bytes], position
         unresolved=unresolved,
         first_seq=change.first_seq,
         last_seq=change.last_seq,
-        accepted_root=accepted_root.hex(),
-        versions_root=root(versions).hex(),
+        accepted_root=accepted.hex(),
+        versions_root=versions.hex(),
         landed_at=position.landed_at,
     )

@@ -12,17 +12,16 @@ from sqlalchemy import Connection, select
 from connectors.delivery import Delivery
 from connectors.registry import source
 from gateway import deliveries
-from gateway.audit.leaves import keep_leaves
 from gateway.audit.log import seal
-from gateway.audit.roots import root, version_leaf_hashes
 from gateway.clock import instant
 from gateway.entities import TEACHERS
-from gateway.landing import summed
+from gateway.landing import hashing, summed
 from gateway.receipts import counts, settle
 from gateway.resolve import entity_generation, resolve_frame, subject_fields
+from gateway.staging import order
 from gateway.steps import ENTITY, ENTITY_BY
 from gateway.store import Store
-from gateway.store.landing import hold_feed, land
+from gateway.store.landing import hold_feed, land_frame
 from gateway.store.tables import facet_columns, versions_table
 from schemas.canonical import canonical_json, leaf_hashes
 from schemas.columnar import contract
@@ -119,7 +118,7 @@ def _land_links(
         dtype=pl.Binary,
     )
     staged = rows.select(
-        pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("ord"),
+        order(0),
         "record_key",
         pl.lit("put").alias("op"),
         pl.col(ENTITY).alias("uscc"),
@@ -129,10 +128,9 @@ def _land_links(
         *contract(record_type).facets,
     )
     position = hold_feed(conn, record_type, landed_at)
-    change = land(conn, position, staged, source=name, delivery_id=delivery_id)
-    leaves = staged["content_hash"].to_list()
-    keep_leaves(store.settings.home, delivery_id, leaves)
-    landed = summed(change, root(leaves), version_leaf_hashes(change.versions), position, 0)
+    with hashing(store.settings.home, delivery_id, lambda: [staged]) as roots:
+        change = land_frame(conn, position, staged, source=name, delivery_id=delivery_id, told=roots.add)
+        landed = summed(change, roots.accepted(), roots.versions(), position, 0)
     facts = {
         "delivery_id": delivery_id,
         "source": name,

@@ -1,40 +1,43 @@
-"""The one way through, as code: receive → decode → map → validate → resolve → land → feed.
+"""The one way through, as code: receive → decode → map → validate → resolve → stage → land → feed.
 
-There is one pipeline: a delivery of one row and a delivery of a million take these same steps.
+There is one pipeline: a delivery of one row and a delivery of ten million take these same steps. What fits into one
+chunk is staged inside the transaction that lands it; what does not is staged chunk by chunk before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from connectors.decode import decode
+from connectors.decode import Piece, decode_chunks
 from connectors.delivery import Delivery, Mapped
-from connectors.errors import ExpectationFailed, SignatureRefused, SourceChanged, Undecodable
+from connectors.errors import ExpectationFailed, Refused, SignatureRefused, SourceChanged, Undecodable
 from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
 from gateway import deliveries, quarantine
 from gateway.audit.log import seal
 from gateway.clock import instant
-from gateway.erasure.listed import screen
-from gateway.expect import check_delivery
-from gateway.judge import judge
-from gateway.landing import land_resolved
+from gateway.landing import Waiting, land_waiting
 from gateway.linking import link_waiting
+from gateway.parts import CHUNK_ROWS, SMALL_BYTES, is_staged, judged_chunk, plan_parts, stage_part, staged_rows, waiting
 from gateway.receipts import proven, refusal, write_receipt
-from gateway.resolve import resolve
 from gateway.signatures.admission import Presented, admit, demand_admitted
 from gateway.steps import Landed
-from gateway.store import Store
+from gateway.store import Store, dialect
 from gateway.store.landing import hold_feed
-from schemas.columnar import contract
+from gateway.store.stage import DIGEST, discard, temporary_rows
+
+__all__ = ["STOPPED", "deliver", "land", "land_staged", "plan_parts", "receive", "repeat", "stage_part"]
 
 STOPPED = (Undecodable, SourceChanged, ExpectationFailed, SignatureRefused)
 """What stops a whole delivery: its bytes are kept, the agency is told, nothing is landed."""
+
+Also = Callable[[Connection, Landed], None]
+"""Something done in the transaction of a landing, after it."""
 
 
 def receive(store: Store, delivery: Delivery, spec: SourceSpec, signature: Presented | None = None) -> str:
@@ -64,23 +67,40 @@ def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> 
     if again is not None:
         return repeat(store, delivery_id, again.id, spec, now)
     deliveries.check_bytes(delivery)
+    with refusing(store, delivery_id, spec, now):
+        only = _only_chunk(delivery, spec, store.settings.max_unpacked_bytes)
+        if only is not None:
+            return land(store, delivery_id, only, spec, now)
+        for part in plan_parts(store, delivery_id, spec):
+            stage_part(store, delivery_id, part, spec)
+        return land_staged(store, delivery_id, spec, now)
+
+
+def _only_chunk(delivery: Delivery, spec: SourceSpec, max_unpacked_bytes: int) -> Mapped | None:
+    """A delivery of few rows, mapped; None of one that is more than one chunk."""
+    if delivery.size > SMALL_BYTES:
+        return None
+    sheets = decode_chunks(delivery, spec, max_unpacked_bytes, CHUNK_ROWS)
+    first, second = next(sheets), next(sheets, None)
+    return map_sheet(first, spec) if second is None else None
+
+
+@contextmanager
+def refusing(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> Iterator[None]:
+    """What stops a delivery is written down, and nothing of it is left staged."""
     try:
-        mapped = map_sheet(decode(delivery, spec, store.settings.max_unpacked_bytes), spec)
-        return land(store, delivery_id, mapped, spec, now)
+        yield
     except STOPPED as error:
+        with store.write() as conn:
+            discard(conn, spec.record_type, delivery_id)
         refusal(store, delivery_id, error, now)
         raise
 
 
 def land(
-    store: Store,
-    delivery_id: str,
-    mapped: Mapped,
-    spec: SourceSpec,
-    now: datetime,
-    then: Callable[[Connection, Landed], None] | None = None,
+    store: Store, delivery_id: str, mapped: Mapped, spec: SourceSpec, now: datetime, then: Also | None = None
 ) -> dict[str, Any]:
-    """Judge, resolve and land mapped rows in one transaction with their audit entry and their quarantine.
+    """Land a delivery of one chunk: judged before, staged inside the transaction that lands it.
 
     Args:
         then: done in the same transaction, after the landing.
@@ -88,28 +108,79 @@ def land(
     Raises:
         ExpectationFailed: nothing was landed.
     """
-    rules = contract(spec.record_type)
-    judged = screen(store, judge(mapped, rules, spec), rules)
-    is_partial = mapped.sheet.delivery.is_partial
-    findings = () if is_partial else check_delivery(judged, spec, rules)
-    # Rows for quarantine are made ready while the database takes in the good ones.
-    with ThreadPoolExecutor(1) as aside, store.write() as conn:
-        rejected = aside.submit(quarantine.prepare, store, judged, spec, delivery_id)
+    judged, counted = judged_chunk(store, mapped, spec)
+    rejected = quarantine.prepare(store, judged, spec, delivery_id)
+
+    @contextmanager
+    def staged(conn: Connection) -> Iterator[Waiting]:
+        rows, tally = staged_rows(conn, store, judged, counted, spec)
+        with temporary_rows(conn, spec.record_type, rows) as table:
+            yield Waiting(
+                table,
+                tally,
+                lambda: [rows.select(DIGEST)],
+                lambda landing: quarantine.keep(landing, rejected),
+                lambda ords: [(0, 0, judged)],
+            )
+
+    return _land(store, delivery_id, mapped.sheet.delivery, staged, spec, now, then)
+
+
+def land_staged(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> dict[str, Any]:
+    """Land a delivery whose parts are all staged, in one transaction.
+
+    Raises:
+        Refused: a part of it is not staged, or no longer, because the database crashed in between; stage it again.
+        ExpectationFailed: nothing was landed.
+    """
+    parts = plan_parts(store, delivery_id, spec)
+    with store.read() as conn:
+        delivery = deliveries.load(conn, delivery_id, store.settings.home)
+
+    @contextmanager
+    def staged(conn: Connection) -> Iterator[Waiting]:
+        _demand_staged(conn, delivery_id, parts, spec)
+        yield waiting(conn, store, delivery_id, delivery, parts, spec)
+        discard(conn, spec.record_type, delivery_id)
+
+    return _land(store, delivery_id, delivery, staged, spec, now, None)
+
+
+def _demand_staged(conn: Connection, delivery_id: str, parts: Sequence[Piece], spec: SourceSpec) -> None:
+    if not is_staged(conn, delivery_id, parts, spec):
+        raise Refused(
+            f"交付 {delivery_id} 尚未全部暂存（或暂存因数据库崩溃而清空）；请再运行一次，已暂存的部分不会重做",
+            f"delivery {delivery_id} is not staged as a whole, or was emptied by a crash of the database; "
+            "run it again: what is staged is not done twice",
+            delivery_id=delivery_id,
+        )
+
+
+def _land(
+    store: Store,
+    delivery_id: str,
+    delivery: Delivery,
+    staged: Callable[[Connection], Any],
+    spec: SourceSpec,
+    now: datetime,
+    then: Also | None,
+) -> dict[str, Any]:
+    """Land what is staged in one transaction with its audit entry and its quarantine."""
+    with store.write() as conn:
+        dialect.use_memory(conn)
         position = hold_feed(conn, spec.record_type, instant(now))
         # Asked again under the lock: the same bytes may have arrived twice at once.
-        digest = mapped.sheet.delivery.digest
-        again = None if is_partial else deliveries.original_of(conn, delivery_id, digest, spec)
+        again = None if delivery.is_partial else deliveries.original_of(conn, delivery_id, delivery.digest, spec)
         if again is None:
-            resolved = resolve(conn, judged, rules)
-            landed = land_resolved(conn, store, position, resolved, spec, delivery_id)
-            quarantine.keep(conn, rejected.result())
-            write_receipt(conn, delivery_id, resolved, landed, spec, (*mapped.findings, *findings), now)
+            with staged(conn) as rows:
+                tally, landed = land_waiting(conn, store, position, rows, spec, delivery_id, delivery.is_partial)
+            write_receipt(conn, delivery_id, tally, landed, spec, now)
             if then is not None:
                 then(conn, landed)
     if again is not None:
         return repeat(store, delivery_id, again.id, spec, now)
     seal(store, now)
-    link_waiting(store, spec.record_type, resolved.generation, now)
+    link_waiting(store, spec.record_type, tally.generation, now)
     return proven(store, delivery_id)
 
 
@@ -120,6 +191,7 @@ def repeat(store: Store, delivery_id: str, original_id: str, spec: SourceSpec, n
     """
     with store.write() as conn:
         if deliveries.row_of(conn, delivery_id).status not in ("landed", "repeated"):
+            discard(conn, spec.record_type, delivery_id)
             deliveries.note_repeat(conn, delivery_id, original_id, now, store.settings.home)
     seal(store, now)
     link_waiting(store, spec.record_type, None, now)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Table, insert, select, update
 
 from connectors.delivery import LINE, PART
 from connectors.errors import Refused
@@ -20,8 +20,10 @@ from connectors.spec import SourceSpec
 from gateway.audit import append
 from gateway.clock import instant
 from gateway.sealing import Sealer, load_sealer
+from gateway.staging import order
 from gateway.steps import Judged
 from gateway.store import Store, dialect
+from gateway.store.stage import ROW_BITS
 from gateway.store.tables import rejections
 from schemas.columnar import contract
 from schemas.judgement import ROW
@@ -47,11 +49,17 @@ class Rejection:
     mapped: dict[str, str | None]
 
 
-def prepare(store: Store, judged: Judged, spec: SourceSpec, delivery_id: str) -> pl.DataFrame:
-    """Every faulted row of a delivery as it will lie in quarantine; nothing is written yet.
+def prepare(
+    store: Store, judged: Judged, spec: SourceSpec, delivery_id: str, part: int = 0, rows_before: int = 0
+) -> pl.DataFrame:
+    """Every faulted row of a chunk of a delivery as it will lie in quarantine; nothing is written yet.
+
+    Args:
+        part: of the delivery, whose rows ``_row`` counts.
+        rows_before: rows of the delivery before that part, where they are known already; see ``renumber``.
 
     Returns:
-        columns of the table ``rejections``; ``faults`` as JSON text.
+        columns of the table ``rejections`` and ``ord``; ``faults`` as JSON text.
     """
     sealer = load_sealer(store.settings.home)
     faults = _faults_by_row(judged, set(contract(spec.record_type).personal))
@@ -59,13 +67,14 @@ def prepare(store: Store, judged: Judged, spec: SourceSpec, delivery_id: str) ->
     sent = wanted.join(judged.mapped.sheet.frame, on=ROW, how="left", maintain_order="left")
     mapped = wanted.join(judged.mapped.frame, on=ROW, how="left", maintain_order="left").drop(ROW)
     rows = zip(sent.iter_rows(named=True), mapped.iter_rows(named=True), strict=True)
-    sealed = [_seal(sealer, delivery_id, as_sent, as_mapped) for as_sent, as_mapped in rows]
+    sealed = [_seal(sealer, delivery_id, as_sent, as_mapped, rows_before) for as_sent, as_mapped in rows]
     told = [json.dumps(faults[row], ensure_ascii=False) for row in wanted[ROW]]
     return sent.select(
+        order(part),
         pl.lit(delivery_id).alias("delivery_id"),
         pl.lit(spec.source).alias("source"),
         pl.lit(spec.record_type).alias("record_type"),
-        pl.col(ROW).alias("row"),
+        (pl.col(ROW).cast(pl.Int64) + rows_before).alias("row"),
         pl.col(PART).alias("part"),
         pl.col(LINE).alias("line"),
         pl.lit(judged.mapped.form).alias("form"),
@@ -78,6 +87,32 @@ def prepare(store: Store, judged: Judged, spec: SourceSpec, delivery_id: str) ->
 def keep(conn: Connection, rows: pl.DataFrame) -> None:
     """Put prepared rows into quarantine, in the transaction of their delivery's landing."""
     dialect.bulk_load(conn, rejections, rows)
+
+
+def keep_staged(conn: Connection, staged: Table) -> None:
+    """The same for rows that were staged chunk by chunk."""
+    names = [c.name for c in rejections.c if c.name != "id"]
+    rows = select(*(staged.c[name] for name in names)).order_by(staged.c.ord)
+    conn.execute(insert(rejections).from_select(names, rows, include_defaults=False))
+
+
+def renumber(conn: Connection, store: Store, staged: Table, part: int, rows_before: int) -> None:
+    """Count the rows of a staged part on from those before it, which were not known when it was staged."""
+    sealer = load_sealer(store.settings.home)
+    here = staged.c.ord.between(part << ROW_BITS, ((part + 1) << ROW_BITS) - 1)
+    after = 0
+    while rows := conn.execute(
+        select(staged.c.ord, staged.c.delivery_id, staged.c.row, staged.c.sealed)
+        .where(here, staged.c.ord > after)
+        .order_by(staged.c.ord)
+        .limit(_CHUNK)
+    ).all():
+        after = rows[-1].ord
+        for row in rows:
+            plain = sealer.open(row.sealed, rejection_context(row.delivery_id, row.row))
+            number = row.row + rows_before
+            sealed = sealer.seal(plain, rejection_context(row.delivery_id, number))
+            conn.execute(update(staged).where(staged.c.ord == row.ord).values(row=number, sealed=sealed))
 
 
 def _faults_by_row(judged: Judged, personal: set[str]) -> dict[int, list[dict[str, Any]]]:
@@ -102,10 +137,10 @@ def rejection_context(delivery_id: str, row: int) -> bytes:
     return f"rejection:{delivery_id}:{row}".encode()
 
 
-def _seal(sealer: Sealer, delivery_id: str, sent: dict[str, Any], mapped: dict[str, Any]) -> bytes:
+def _seal(sealer: Sealer, delivery_id: str, sent: dict[str, Any], mapped: dict[str, Any], rows_before: int) -> bytes:
     headings = {name: value for name, value in sent.items() if name not in (ROW, PART, LINE)}
     content = json.dumps({"sent": headings, "mapped": mapped}, ensure_ascii=False)
-    return sealer.seal(content.encode(), rejection_context(delivery_id, sent[ROW]))
+    return sealer.seal(content.encode(), rejection_context(delivery_id, sent[ROW] + rows_before))
 
 
 def open_rejection(conn: Connection, store: Store, rejection_id: int) -> Rejection:

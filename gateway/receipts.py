@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import polars as pl
 from sqlalchemy import Connection
 
 from connectors.delivery import Finding
@@ -16,24 +14,20 @@ from gateway import deliveries
 from gateway.audit import Action, append
 from gateway.audit.giving_proofs import inclusion
 from gateway.audit.log import seal
-from gateway.steps import Landed, Resolved
+from gateway.steps import Landed
 from gateway.store import Store
-from schemas.judgement import ROW
-
-_EXAMPLES = 5
+from gateway.tally import Tally
 
 
 def write_receipt(
     conn: Connection,
     delivery_id: str,
-    resolved: Resolved,
+    tally: Tally,
     landed: Landed,
     spec: SourceSpec,
-    findings: Sequence[Finding],
     now: datetime,
 ) -> None:
     """Write receipt and audit entry in the transaction of the landing."""
-    judged = resolved.judged
     row = deliveries.row_of(conn, delivery_id)
     receipt: dict[str, Any] = {
         "delivery_id": delivery_id,
@@ -44,13 +38,13 @@ def write_receipt(
         "received_at": row.received_at,
         **_signature(conn, delivery_id),
         "landed_at": landed.landed_at,
-        "form": judged.mapped.form,
-        "received": judged.received,
-        "accepted": judged.accepted_rows,
-        "rejected": judged.rejected,
-        "duplicates": judged.duplicates,
+        "form": tally.form,
+        "received": tally.received,
+        "accepted": tally.accepted,
+        "rejected": tally.rejected,
+        "duplicates": tally.duplicates,
         **counts(landed),
-        "findings": [*map(_finding, findings), *warnings(judged.warnings)],
+        "findings": [*map(_finding, tally.findings), *tally.warnings],
     }
     facts = {name: value for name, value in receipt.items() if name not in ("findings", "landed_at")}
     settle(conn, delivery_id, receipt, facts, actor=row.origin, now=now)
@@ -109,16 +103,6 @@ def proven(store: Store, delivery_id: str) -> dict[str, Any]:
     if row.receipt is None:
         return {"delivery_id": delivery_id, "source": row.source, "status": row.status}
     return {**row.receipt, "status": row.status, "audit": inclusion(store, row.audit_entry)}
-
-
-def warnings(rows: pl.DataFrame) -> Iterable[dict[str, Any]]:
-    """Warnings of the contract, summed up by rule and field, with the first rows concerned."""
-    if rows.is_empty():
-        return []
-    summed = rows.group_by("rule", "field", maintain_order=True).agg(
-        pl.len().alias("count"), pl.col(ROW).head(_EXAMPLES).alias("rows"), pl.col("zh", "en").first()
-    )
-    return [{"column": row.pop("field"), **row} for row in summed.iter_rows(named=True)]
 
 
 def _signature(conn: Connection, delivery_id: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from connectors.errors import Refused
 from connectors.mapping import map_sheet
 from connectors.registry import source
 from gateway import deliveries, pipeline, quarantine
-from gateway.judge import RECORD_KEY, judge
+from gateway.judge import RECORD_KEY, contested, judge
 from gateway.quarantine import CORRECTED, OPEN, REPLAYED
 from gateway.receipts import refusal
 from gateway.steps import Landed
@@ -104,7 +104,11 @@ def replay(store: Store, delivery_id: str, actor: str, now: datetime) -> dict[st
     mapped = map_sheet(decode(partial, spec, store.settings.max_unpacked_bytes), spec)
     places = mapped.sheet.frame.select(ROW, PART, LINE).join(waiting, on=[PART, LINE], how="inner")
     mapped = _only(mapped, places[ROW].to_list())
-    good = judge(mapped, contract(spec.record_type), spec).accepted.select(ROW, RECORD_KEY)
+    accepted = judge(mapped, contract(spec.record_type), spec).accepted
+    good = accepted.select(ROW, RECORD_KEY)
+    if spec.delivery == "snapshot":
+        # Rows that contradict each other do so still.
+        good = good.filter(~pl.col(RECORD_KEY).is_in(contested(accepted.drop(ROW)).implode()))
     with store.read() as conn:
         stale = _overtaken(conn, spec.record_type, good[RECORD_KEY], row.audit_entry)
     good = good.filter(~pl.col(RECORD_KEY).is_in(stale.implode()))

@@ -12,9 +12,11 @@ from gateway.judge import RECORD_KEY
 from gateway.sealing import Sealer, new_salt, salted_digest
 from gateway.steps import ENTITY, ENTITY_BY
 from gateway.store import dialect
+from gateway.store.stage import PUT, ROW_BITS, lesson_columns
 from gateway.store.tables import versions_table
 from schemas.canonical import canonical_json, leaf_hashes, payloads
 from schemas.columnar import Contract
+from schemas.judgement import OPERATION, ROW
 
 SALT = "salt"
 """Name under which a record's salt lies sealed beside its personal fields."""
@@ -22,30 +24,45 @@ DIGEST_SUFFIX = "_digest"
 """What a payload says of a personal field ``x`` stands under ``x_digest``: its salted SHA-256."""
 
 
-def stage(frame: pl.DataFrame, contract: Contract, sealer: Sealer, salts: Mapping[bytes, bytes]) -> pl.DataFrame:
+def stage(
+    frame: pl.DataFrame, contract: Contract, sealer: Sealer, salts: Mapping[bytes, bytes], part: int = 0
+) -> pl.DataFrame:
     """Make the rows that ``gateway.store.landing.land`` takes.
 
     Args:
-        frame: ``_op``, ``record_key``, ``entity_uscc``, ``entity_by`` and the typed fields of the record type.
+        frame: ``_row``, ``_op``, ``record_key``, ``entity_uscc``, ``entity_by`` and the typed fields of the type.
         salts: record key -> salt of records whose personal fields are sealed already, see ``standing_salts``.
+        part: of the delivery, whose rows ``_row`` counts.
 
     Returns:
-        the columns of ``landing.STAGED`` and the facets; payload, sealed and hash are null for withdrawals,
-        which repeat the bytes of what they withdraw.
+        the columns of ``stage.STAGED``, the facets and the lessons; payload, sealed and hash are null for
+        withdrawals, which repeat the bytes of what they withdraw.
     """
-    frame = seal_personal(frame, contract.personal, sealer, salts)
+    lessons = [pl.col(name).alias(column) for column, name in lesson_columns(contract.record_type).items()]
+    frame = seal_personal(frame.with_columns(lessons), contract.personal, sealer, salts)
     payload = payloads(frame, payload_fields(contract))
-    put = pl.col("op") == "put"
-    return frame.select(
-        pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("ord"),
+    put = pl.col("op") == PUT
+    staged = frame.select(
+        order(part),
         pl.col(RECORD_KEY),
-        pl.col("_op").alias("op"),
+        pl.col(OPERATION).alias("op"),
         pl.col(ENTITY).alias("uscc"),
         payload.alias("payload"),
         pl.col("sealed"),
         leaf_hashes(payload).alias("content_hash"),
         *contract.facets,
-    ).with_columns(pl.when(put).then(pl.col(name)).alias(name) for name in ("payload", "sealed", "content_hash"))
+        *lesson_columns(contract.record_type),
+    )
+    if (staged["op"] == PUT).all():
+        return staged
+    return staged.with_columns(
+        pl.when(put).then(pl.col(name)).alias(name) for name in ("payload", "sealed", "content_hash")
+    )
+
+
+def order(part: int) -> pl.Expr:
+    """Where a row stands in the delivery: by part, then by row in the part."""
+    return (pl.col(ROW).cast(pl.Int64) + (part << ROW_BITS)).alias("ord")
 
 
 def payload_fields(contract: Contract) -> list[str]:
@@ -66,27 +83,29 @@ def seal_personal(
     """
     if not personal:
         return frame.with_columns(pl.lit(None, pl.Binary).alias("sealed"))
-    concerned = frame.select(RECORD_KEY, *personal).filter(pl.any_horizontal(pl.col(personal).is_not_null()))
+    concerned = frame.select(ROW, RECORD_KEY, *personal).filter(pl.any_horizontal(pl.col(personal).is_not_null()))
     sealed: list[bytes] = []
     digests: dict[str, list[str | None]] = {name: [] for name in personal}
-    for key, *values in concerned.iter_rows():
+    given: dict[bytes, bytes] = {}
+    for _, key, *values in concerned.iter_rows():
         known = {name: value for name, value in zip(personal, values, strict=True) if value is not None}
-        salt = salts.get(key) or new_salt()
+        # Two rows about one record that says something for the first time must agree on its salt.
+        salt = salts.get(key) or given.setdefault(key, new_salt())
         for name in personal:
             digests[name].append(salted_digest(known[name], salt) if name in known else None)
         sealed.append(sealer.seal(canonical_json(known | {SALT: salt.hex()}), key))
-    replaced = concerned.select(RECORD_KEY).with_columns(
+    replaced = concerned.select(ROW).with_columns(
         pl.Series("sealed", sealed, dtype=pl.Binary),
         *(pl.Series(name + DIGEST_SUFFIX, column, dtype=pl.String) for name, column in digests.items()),
     )
-    return frame.drop(personal).join(replaced, on=RECORD_KEY, how="left", maintain_order="left")
+    return frame.drop(personal).join(replaced, on=ROW, how="left", maintain_order="left")
 
 
 def standing_salts(conn: Connection, frame: pl.DataFrame, contract: Contract, sealer: Sealer) -> dict[bytes, bytes]:
     """Salts of the records that stand with sealed fields, for those of ``frame`` that carry personal values."""
     if not contract.personal:
         return {}
-    carrying = frame.filter(pl.any_horizontal(pl.col(contract.personal).is_not_null()))
+    carrying = frame.filter(pl.any_horizontal(pl.col(contract.personal).is_not_null())).unique(RECORD_KEY)
     versions = versions_table(contract.record_type)
     with dialect.temporary(conn, "carrying", [Column("record_key", LargeBinary, primary_key=True)]) as keys:
         dialect.bulk_load(conn, keys, carrying.select(RECORD_KEY))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from connectors.delivery import Mapped
-from schemas.judgement import ROW
 
 ENTITY = "entity_uscc"
 """USCC of the entity a record belongs to; part of the payload, so that a proof covers the link. dtype pl.String."""
@@ -17,37 +16,19 @@ ENTITY_BY = "entity_by"
 
 @dataclass(frozen=True)
 class Judged:
-    """Rows that keep the contract, and every fault of those that do not.
+    """Rows of a piece of a delivery that keep the contract, and every fault of those that do not.
 
     Attributes:
         mapped: the rows as they were mapped.
-        accepted: ``_row``, ``_op`` and every field of the record type, typed.
+        accepted: ``_row``, ``_op``, every field of the record type, typed, and ``record_key``.
         faults: ``_row``, ``field``, ``value``, ``rule``, ``zh``, ``en``, ``candidates``.
         warnings: the same columns; the rows they name are accepted.
-        duplicates: rows without a fault that another row of the delivery repeats word for word or, in
-            ``changes``, overtakes.
     """
 
     mapped: Mapped
     accepted: pl.DataFrame
     faults: pl.DataFrame
     warnings: pl.DataFrame
-    duplicates: int
-
-    @property
-    def received(self) -> int:
-        """Rows that came in."""
-        return self.mapped.frame.height
-
-    @property
-    def rejected(self) -> int:
-        """Rows with at least one fault."""
-        return self.faults[ROW].n_unique()
-
-    @property
-    def accepted_rows(self) -> int:
-        """Rows without a fault, repetitions included: received = accepted + rejected."""
-        return self.received - self.rejected
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from certs.keys import write_whole
+from certs.keys import write_pieces
+from gateway.audit.roots import GrowingTree
 from gateway.audit.tiles import split_hashes
 
 
-def keep_leaves(home: Path, delivery_id: str, leaves: Sequence[bytes]) -> None:
-    """Write the leaves before the commit that names their root; a file without a commit is harmless."""
-    write_whole(_path(home, delivery_id), b"".join(leaves))
+def keep_leaves(home: Path, delivery_id: str, pieces: Iterable[Sequence[bytes]]) -> bytes:
+    """Write the leaves before the commit that names their root; a file without a commit is harmless.
+
+    Args:
+        pieces: the leaves in row order, a piece at a time.
+
+    Returns:
+        their root.
+    """
+    tree = GrowingTree()
+
+    def written() -> Iterator[bytes]:
+        for leaves in pieces:
+            tree.add(leaves)
+            yield b"".join(leaves)
+
+    write_pieces(_path(home, delivery_id), written())
+    return tree.root()
 
 
 def accepted_leaves(home: Path, delivery_id: str) -> list[bytes]:

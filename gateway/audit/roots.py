@@ -6,12 +6,13 @@ Landing writes these roots and verification recomputes them, through the same fu
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import polars as pl
 
-from gateway.audit.merkle import leaf_hashes, root
+from gateway.audit.merkle import fold, leaf_hashes, parents, root
 
-__all__ = ["VERSION_COLUMNS", "root", "version_leaf_hashes", "version_leaves"]
+__all__ = ["VERSION_COLUMNS", "GrowingTree", "root", "version_leaf_hashes", "version_leaves"]
 
 VERSION_COLUMNS: dict[str, type[pl.DataType]] = {
     "content_hash": pl.Binary,
@@ -68,3 +69,25 @@ def _json_text(column: pl.Series) -> pl.Series:
         return ('"' + column + '"').alias(column.name)
     escaped = [json.dumps(value, ensure_ascii=False) for value in distinct]
     return column.replace_strict(distinct, pl.Series(escaped, dtype=pl.String)).alias(column.name)
+
+
+class GrowingTree:
+    """The root of a tree whose leaves come a piece at a time: it keeps one hash per level, not the leaves."""
+
+    def __init__(self) -> None:
+        self._odd: list[list[bytes]] = []
+
+    def add(self, leaves: Sequence[bytes]) -> None:
+        """Append leaf hashes."""
+        above, level = list(leaves), 0
+        while above:
+            if level == len(self._odd):
+                self._odd.append([])
+            row = self._odd[level] + above
+            even = len(row) - len(row) % 2
+            self._odd[level] = row[even:]
+            above, level = parents(row[:even]), level + 1
+
+    def root(self) -> bytes:
+        """Root over all leaves so far; `merkle.EMPTY_ROOT` of none."""
+        return fold([row[0] for row in reversed(self._odd) if row])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import polars as pl
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from gateway.erasure.tables import erased_values
 from gateway.judge import RECORD_KEY
@@ -42,6 +42,12 @@ def keep_list(
     ]
     frame = pl.DataFrame(rows, schema=[column.name for column in erased_values.c], orient="row")
     dialect.insert_missing(conn, erased_values, frame)
+
+
+def erased_count(conn: Connection, record_type: str) -> int:
+    """How many values of a record type are on the list: what was screened before the last of them must be again."""
+    listed = select(func.count()).select_from(erased_values).where(erased_values.c.record_type == record_type)
+    return int(conn.execute(listed).scalar_one())
 
 
 def screen(store: Store, judged: Judged, contract: Contract) -> Judged:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     event,
     insert,
+    inspect,
     select,
     true,
 )
@@ -191,6 +192,35 @@ def insert_missing(conn: Connection, table: Table, frame: pl.DataFrame) -> int:
         frame: columns of the table; no two rows with the same primary key.
     """
     return _merge(conn, table, frame, lambda statement: statement.on_conflict_do_nothing())
+
+
+def insert_missing_row(conn: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert one row unless its primary key is there; waits for another transaction that inserts the same key.
+
+    Returns:
+        whether it was inserted.
+    """
+    dialect_insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    statement = dialect_insert(table).values(row).on_conflict_do_nothing()
+    return conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount > 0
+
+
+def has_table(conn: Connection, name: str) -> bool:
+    """Whether a table of this name is there."""
+    return inspect(conn).has_table(name)
+
+
+def analyse(conn: Connection, table: Table, columns: Sequence[str]) -> None:
+    """Let the planner count a table that has just been filled; it would not know that it is large."""
+    if conn.dialect.name == "postgresql":
+        names = ", ".join(map(conn.dialect.identifier_preparer.quote, columns))
+        conn.exec_driver_sql(f"ANALYZE {conn.dialect.identifier_preparer.format_table(table)} ({names})")
+
+
+def use_memory(conn: Connection) -> None:
+    """Let the sorts and hash tables of this transaction stay in memory: a landing is one large act, not many."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("SET LOCAL work_mem = '128MB'")
 
 
 def upsert(

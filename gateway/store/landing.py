@@ -1,40 +1,41 @@
 """Landing: one set-based comparison with what is current, then insert only what is new or changed.
 
-Everything here runs inside the caller's write transaction. ``hold_feed`` takes the lock of the
-record type's feed first, so positions are handed out gapless and in commit order, and a
-consumer that remembers a number can never miss a row.
+Everything here runs inside the caller's write transaction, over rows that are staged (``gateway.store.stage``).
+``hold_feed`` takes the lock of the record type's feed first, so positions are handed out gapless and in commit
+order, and a consumer that remembers a number can never miss a row.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
+    Integer,
     LargeBinary,
+    Select,
     String,
     Table,
     and_,
     case,
-    exists,
     func,
     insert,
     literal,
-    not_,
     null,
+    or_,
     select,
     update,
 )
 
 from gateway.store import dialect
-from gateway.store.tables import positions, versions_table
-
-STAGED = ("ord", "record_key", "op", "uscc", "payload", "sealed", "content_hash")
-"""Columns of a staged frame, beside the facets: Int64, Binary(16), String, String, Binary, Binary, Binary(32)."""
+from gateway.store.stage import MENTIONED, PUT, WITHDRAW, temporary_rows
+from gateway.store.tables import facet_columns, positions, versions_table
 
 LANDED = {
     "seq": pl.Int64,
@@ -47,7 +48,10 @@ LANDED = {
     "content_hash": pl.Binary,
     "landed_at": pl.String,
 }
-"""Columns of ``Change.versions``: what the Merkle root of a delivery's versions is made of."""
+"""Columns of what ``land`` tells of each version: what the Merkle root of a delivery's versions is made of."""
+
+_PAGE = 50_000
+"""Versions told of at a time, where they are read back."""
 
 NEW, CHANGED, WITHDRAWN = "new", "changed", "withdrawn"
 
@@ -77,7 +81,7 @@ class Change:
         unchanged: records that said what was already known.
         withdrawn: records that are no longer so.
         absent: withdrawals of records that were not there.
-        versions: the versions landed, in feed order, with the columns that ``gateway.audit.roots`` hashes.
+        first_seq, last_seq: positions of the versions landed, or None if none was.
     """
 
     new: int
@@ -85,17 +89,24 @@ class Change:
     unchanged: int
     withdrawn: int
     absent: int
-    versions: pl.DataFrame
+    first_seq: int | None
+    last_seq: int | None
 
-    @property
-    def first_seq(self) -> int | None:
-        """Position of the first version landed, or None if none was."""
-        return None if self.versions.is_empty() else int(self.versions["seq"][0])
 
-    @property
-    def last_seq(self) -> int | None:
-        """Position of the last version landed, or None if none was."""
-        return None if self.versions.is_empty() else int(self.versions["seq"][-1])
+@dataclass(frozen=True)
+class Staged:
+    """The rows of one delivery that are to be landed, and what is known about them without reading them.
+
+    Attributes:
+        rows: the stage.
+        digests: columns of ``stage.DIGEST``, in order of ``ord``, a chunk at a time.
+        puts, withdrawals: rows of each kind in it.
+    """
+
+    rows: Table
+    digests: Callable[[], Iterable[pl.DataFrame]]
+    puts: int
+    withdrawals: int
 
 
 def hold_feed(conn: Connection, record_type: str, now: str) -> Position:
@@ -112,192 +123,286 @@ def hold_feed(conn: Connection, record_type: str, now: str) -> Position:
 def standing(conn: Connection, record_type: str, source: str) -> int:
     """How many records of a source stand now."""
     versions = versions_table(record_type)
-    current = and_(versions.c.source == source, versions.c.superseded_seq.is_(None), versions.c.op == "put")
+    current = and_(versions.c.source == source, versions.c.superseded_seq.is_(None), versions.c.op == PUT)
     return conn.execute(select(func.count()).select_from(versions).where(current)).scalar_one()
+
+
+def land_frame(
+    conn: Connection,
+    position: Position,
+    frame: pl.DataFrame,
+    *,
+    source: str,
+    delivery_id: str,
+    is_snapshot: bool = False,
+    told: Callable[[pl.DataFrame], object] = lambda versions: None,
+) -> Change:
+    """Stage the rows of a frame for this transaction alone and land them; see ``land``."""
+    with temporary_rows(conn, position.record_type, frame) as rows:
+        puts, withdrawals = (frame.filter(pl.col("op") == op).height for op in (PUT, WITHDRAW))
+        staged = Staged(rows, lambda: [frame], puts, withdrawals)
+        return land(conn, position, staged, source=source, delivery_id=delivery_id, is_snapshot=is_snapshot, told=told)
 
 
 def land(
     conn: Connection,
     position: Position,
-    staged: pl.DataFrame,
+    staged: Staged,
     *,
     source: str,
     delivery_id: str,
-    seen: pl.Series | None = None,
+    is_snapshot: bool = False,
+    told: Callable[[pl.DataFrame], object] = lambda versions: None,
+    lessons: Sequence[str] = (),
+    taught: Callable[[pl.DataFrame], object] = lambda rows: None,
 ) -> Change:
-    """Plan and write in one go; see there."""
-    return write(conn, plan(conn, position, staged, source=source, delivery_id=delivery_id, seen=seen))
+    """Compare the staged rows with what is current, close what is superseded and append what is new.
+
+    Args:
+        staged: at most one row per ``record_key`` and operation.
+        is_snapshot: what the source said before and is not staged is withdrawn.
+        told: given every version landed, in feed order, with the columns of ``LANDED``, a chunk at a time.
+        taught: given ``uscc`` and the columns named in ``lessons`` of every row that became a new version.
+    """
+    act = _Landing(conn, position, versions_table(position.record_type), staged, source, delivery_id, told)
+    # Where nothing stands there is nothing to compare with: the order of the rows is their order in the feed.
+    if position.last_seq == 0 or not (is_snapshot or act.knows_any()):
+        change = act.append_all()
+        _teach(act.appended(lessons), lessons, taught)
+    else:
+        with dialect.temporary(conn, "fates", _fate_columns()) as fates:
+            change = act.compare(fates, is_snapshot)
+            _teach(act.fated(fates, lessons, change), lessons, taught)
+    if change.last_seq is not None:
+        conn.execute(
+            update(positions)
+            .where(positions.c.record_type == position.record_type)
+            .values(last_seq=change.last_seq, last_landed_at=position.landed_at)
+        )
+    return change
+
+
+def _teach(pages: Iterator[pl.DataFrame], lessons: Sequence[str], taught: Callable[[pl.DataFrame], object]) -> None:
+    if lessons:
+        for page in pages:
+            taught(page)
+
+
+def _fate_columns() -> list[Column[Any]]:
+    """What becomes of a staged row that changes something; ``ord`` is null for what a snapshot does not mention."""
+    return [
+        Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+        Column("ord", BigInteger),
+        Column("kind", String(9)),
+        Column("op", String(8)),
+        Column("version", Integer),
+        Column("record_key", LargeBinary),
+        Column("uscc", String(18)),
+        Column("content_hash", LargeBinary),
+        Column("stood", BigInteger),
+    ]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What will be written, decided under the lock.
+class _Landing:
+    """One landing under its lock."""
 
-    Attributes:
-        puts: the new versions, with every column but ``superseded_seq``.
-        fates: what becomes of each row that changes something, numbered.
-        unchanged: records that said what was already known.
-        absent: withdrawals of records that were not there.
-    """
-
+    conn: Connection
     position: Position
+    versions: Table
+    staged: Staged
+    source: str
     delivery_id: str
-    puts: pl.DataFrame
-    fates: pl.DataFrame
-    unchanged: int
-    absent: int
+    told: Callable[[pl.DataFrame], object]
+    constants: dict[str, ColumnElement[Any]] = field(init=False)
 
+    def __post_init__(self) -> None:
+        said = {"source": self.source, "delivery_id": self.delivery_id, "landed_at": self.position.landed_at}
+        object.__setattr__(self, "constants", {name: literal(value) for name, value in said.items()})
 
-def plan(
-    conn: Connection,
-    position: Position,
-    staged: pl.DataFrame,
-    *,
-    source: str,
-    delivery_id: str,
-    seen: pl.Series | None = None,
-) -> Plan:
-    """Compare the staged rows with what is current and number what is new.
+    def knows_any(self) -> bool:
+        """Whether any staged record has a version already."""
+        rows, versions = self.staged.rows, self.versions
+        known = select(rows.c.ord).join(versions, versions.c.record_key == rows.c.record_key)
+        return self.conn.execute(known.limit(1)).first() is not None
 
-    Args:
-        staged: the columns of ``STAGED`` and the facets of the record type; one row per ``record_key``,
-            ``op`` is ``put`` or ``withdraw``.
-        seen: for a snapshot, the record keys it mentions, also in rows that were rejected; what the
-            source said before and is not among them is withdrawn. None for changes.
-    """
-    versions = versions_table(position.record_type)
-    # In an empty feed nothing stands that could be compared with: a first load need not ask.
-    fates = _fates(conn, versions, staged, source) if position.last_seq else _all_new(staged)
-    if seen is not None:
-        fates = pl.concat([fates, _unseen(conn, versions, source, seen)])
-    fates = fates.with_columns(seq=pl.int_range(1, pl.len() + 1, dtype=pl.Int64) + position.last_seq)
-    put = fates.filter(pl.col("kind") != WITHDRAWN).select("ord", "seq", "version")
-    puts = staged.join(put, on="ord", how="inner", maintain_order="left").with_columns(
-        source=pl.lit(source), delivery_id=pl.lit(delivery_id), landed_at=pl.lit(position.landed_at)
-    )
-    taken_back = fates.filter((pl.col("kind") == WITHDRAWN) & pl.col("ord").is_not_null()).height
-    said = staged.filter(pl.col("op") == "put").height
-    unchanged, absent = said - puts.height, staged.height - said - taken_back
-    return Plan(position, delivery_id, puts.drop("ord"), fates, unchanged, absent)
+    def append_all(self) -> Change:
+        """Every put becomes the first version of its record, in the order of the delivery."""
+        rows, last = self.staged.rows, self.position.last_seq
+        for digest in self.staged.digests():
+            puts = digest.filter(pl.col("op") == PUT)
+            if puts.is_empty():
+                continue
+            numbers = pl.int_range(last + 1, last + 1 + puts.height, dtype=pl.Int64, eager=True)
+            self._tell(puts.with_columns(seq=numbers, version=pl.lit(1, pl.Int64)))
+            here = rows.c.ord.between(puts["ord"][0], puts["ord"][-1]) & (rows.c.op == PUT)
+            seq = func.row_number().over(order_by=rows.c.ord) + last
+            self._append(self._puts(seq, literal(1)).where(here))
+            last += puts.height
+        landed = last - self.position.last_seq
+        return Change(landed, 0, 0, 0, self.staged.withdrawals, *self._range(landed))
 
-
-def write(conn: Connection, planned: Plan) -> Change:
-    """Close what is superseded and append the versions of a plan, in the transaction that made it."""
-    versions = versions_table(planned.position.record_type)
-    put = planned.fates.filter(pl.col("kind") != WITHDRAWN)
-    with dialect.temporary(conn, "superseded", _succession()) as succession:
-        dialect.bulk_load(conn, succession, put.drop_nulls("old_seq").select("seq", "old_seq"))
-        _close(conn, versions, succession)
-    dialect.bulk_load(conn, versions, planned.puts)
-    withdrawals = _write_withdrawals(conn, versions, planned)
-    landed = pl.concat([planned.puts.select(list(LANDED)), withdrawals]).sort("seq")
-    if not landed.is_empty():
-        conn.execute(
-            update(positions)
-            .where(positions.c.record_type == planned.position.record_type)
-            .values(last_seq=int(landed["seq"][-1]), last_landed_at=planned.position.landed_at)
-        )
-    new, changed, withdrawn = (
-        planned.fates.filter(pl.col("kind") == kind).height for kind in (NEW, CHANGED, WITHDRAWN)
-    )
-    return Change(new, changed, planned.unchanged, withdrawn, planned.absent, landed)
-
-
-_FATES = {"ord": pl.Int64, "kind": pl.String, "old_seq": pl.Int64, "version": pl.Int64}
-"""What becomes of a staged row that changes something; ``ord`` is null for withdrawals of what was not mentioned."""
-
-
-def _fates(conn: Connection, versions: Table, staged: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Compare keys and hashes with what is current, as one set; rows that say nothing new are left out."""
-    columns: list[Column[Any]] = [
-        Column("ord", BigInteger),
-        Column("record_key", LargeBinary),
-        Column("op", String(8)),
-        Column("content_hash", LargeBinary),
-    ]
-    with dialect.temporary(conn, "staged", columns) as stage:
-        # Payloads stay here: only what is compared travels twice.
-        dialect.bulk_load(conn, stage, staged.select(column.name for column in columns))
-        current = versions.alias("current")
-        stands = and_(current.c.record_key.is_not(None), current.c.op == "put")
-        gone = stage.c.op == "withdraw"
-        is_same = and_(stands, func.coalesce(current.c.content_hash == stage.c.content_hash, False))
-        return dialect.fetch(
-            conn,
-            select(
-                stage.c.ord,
-                case((gone, WITHDRAWN), (stands, CHANGED), else_=NEW),
-                current.c.seq,
-                func.coalesce(current.c.version, 0) + 1,
-            )
-            .select_from(stage)
-            .outerjoin(
-                current,
-                and_(
-                    current.c.source == source,
-                    current.c.record_key == stage.c.record_key,
-                    current.c.superseded_seq.is_(None),
-                ),
-            )
-            .where(case((gone, stands), else_=not_(is_same)))
-            .order_by(stage.c.ord),
-            _FATES,
+    def compare(self, fates: Table, is_snapshot: bool) -> Change:
+        """Number what differs from what is current, then close and append just that."""
+        numbered = self._number(fates)
+        if is_snapshot:
+            numbered += self._number_unseen(fates, numbered)
+        dialect.analyse(self.conn, fates, ["seq", "ord", "record_key"])
+        counted = self._count(fates)
+        for page in self._pages(fates, numbered):
+            self._tell(page)
+        self._write_withdrawals(fates)
+        said = (fates.c.ord == self.staged.rows.c.ord) & (fates.c.op == PUT)
+        self._append(self._puts(fates.c.seq, fates.c.version).join(fates, said).order_by(fates.c.seq))
+        self._close(fates)
+        put, taken_back = counted[NEW] + counted[CHANGED], counted["taken_back"]
+        return Change(
+            new=counted[NEW],
+            changed=counted[CHANGED],
+            unchanged=self.staged.puts - put,
+            withdrawn=counted[WITHDRAWN],
+            absent=self.staged.withdrawals - taken_back,
+            first_seq=self._range(numbered)[0],
+            last_seq=self._range(numbered)[1],
         )
 
+    def appended(self, lessons: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """The lessons of every put, a chunk at a time."""
+        rows = self.staged.rows
+        for digest in self.staged.digests():
+            if digest.height:
+                here = rows.c.ord.between(digest["ord"][0], digest["ord"][-1]) & (rows.c.op == PUT)
+                yield self._texts(self._columns(lessons).where(here).order_by(rows.c.ord))
 
-def _all_new(staged: pl.DataFrame) -> pl.DataFrame:
-    return staged.filter(pl.col("op") == "put").select(
-        "ord", kind=pl.lit(NEW), old_seq=pl.lit(None, pl.Int64), version=pl.lit(1, pl.Int64)
-    )
+    def fated(self, fates: Table, lessons: Sequence[str], change: Change) -> Iterator[pl.DataFrame]:
+        """The lessons of every put that became a version, a page at a time."""
+        first, last = change.first_seq or 1, change.last_seq or 0
+        for start in range(first, last + 1, _PAGE):
+            here = fates.c.seq.between(start, start + _PAGE - 1) & (fates.c.op == PUT)
+            query = self._columns(lessons).join(fates, fates.c.ord == self.staged.rows.c.ord)
+            yield self._texts(query.where(here).order_by(fates.c.seq))
 
+    def _columns(self, lessons: Sequence[str]) -> Select[Any]:
+        return select(*(self.staged.rows.c[name] for name in ("uscc", *lessons))).select_from(self.staged.rows)
 
-def _unseen(conn: Connection, versions: Table, source: str, seen: pl.Series) -> pl.DataFrame:
-    """Withdrawals of everything that stands and is not mentioned, in feed order."""
-    with dialect.temporary(conn, "seen", [Column("record_key", LargeBinary, primary_key=True)]) as mentioned:
-        dialect.bulk_load(conn, mentioned, pl.DataFrame({"record_key": seen.unique()}))
-        return dialect.fetch(
-            conn,
-            select(null(), literal(WITHDRAWN), versions.c.seq, versions.c.version + 1)
-            .where(
-                versions.c.source == source,
-                versions.c.superseded_seq.is_(None),
-                versions.c.op == "put",
-                not_(exists().where(mentioned.c.record_key == versions.c.record_key)),
-            )
-            .order_by(versions.c.seq),
-            _FATES,
-        )
+    def _texts(self, query: Select[Any]) -> pl.DataFrame:
+        return dialect.fetch(self.conn, query, dict.fromkeys(query.selected_columns.keys(), pl.String))
 
+    def _range(self, landed: int) -> tuple[int | None, int | None]:
+        return (self.position.last_seq + 1, self.position.last_seq + landed) if landed else (None, None)
 
-def _write_withdrawals(conn: Connection, versions: Table, planned: Plan) -> pl.DataFrame:
-    """Append withdrawals, each a copy of what it withdraws: its reader sees what it was, and the proof covers it."""
-    withdrawn = planned.fates.filter(pl.col("kind") == WITHDRAWN).select("seq", "old_seq")
-    if withdrawn.is_empty():
-        return pl.DataFrame(schema=LANDED)
-    with dialect.temporary(conn, "withdrawn", _succession()) as succession:
-        dialect.bulk_load(conn, succession, withdrawn)
-        changed = {
-            "seq": succession.c.seq,
-            "version": versions.c.version + 1,
-            "op": literal("withdraw"),
-            "delivery_id": literal(planned.delivery_id),
-            "landed_at": literal(planned.position.landed_at),
-            "superseded_seq": null(),
+    def _number(self, fates: Table) -> int:
+        """Compare keys and hashes with what is current, as one set; rows that say nothing new are left out."""
+        rows, current = self.staged.rows, self.versions.alias("current")
+        stands = and_(current.c.record_key.is_not(None), current.c.op == PUT)
+        gone = rows.c.op == WITHDRAW
+        differs = func.coalesce(current.c.content_hash != rows.c.content_hash, True)
+        fate = {
+            "seq": func.row_number().over(order_by=rows.c.ord) + self.position.last_seq,
+            "ord": rows.c.ord,
+            "kind": case((gone, WITHDRAWN), (stands, CHANGED), else_=NEW),
+            "op": rows.c.op,
+            "version": func.coalesce(current.c.version, 0) + 1,
+            "record_key": rows.c.record_key,
+            "uscc": case((gone, current.c.uscc), else_=rows.c.uscc),
+            "content_hash": case((gone, current.c.content_hash), else_=rows.c.content_hash),
+            "stood": current.c.seq,
         }
-        copies = select(*(changed.get(c.name, c).label(c.name) for c in versions.c)).join(
-            succession, succession.c.old_seq == versions.c.seq
+        query = (
+            select(*(value.label(name) for name, value in fate.items()))
+            .select_from(rows)
+            .outerjoin(current, and_(current.c.record_key == rows.c.record_key, current.c.superseded_seq.is_(None)))
+            .where(or_(and_(gone, stands), and_(rows.c.op == PUT, or_(~func.coalesce(stands, False), differs))))
         )
-        conn.execute(insert(versions).from_select([c.name for c in versions.c], copies))
-        _close(conn, versions, succession)
-        rows = conn.execute(
-            select(*(versions.c[name] for name in LANDED)).join(succession, succession.c.seq == versions.c.seq)
+        return self._fill(fates, list(fate), query)
+
+    def _number_unseen(self, fates: Table, numbered: int) -> int:
+        """Withdraw everything of the source that stands and is not staged, in feed order."""
+        rows, versions = self.staged.rows, self.versions
+        fate = {
+            "seq": func.row_number().over(order_by=versions.c.seq) + self.position.last_seq + numbered,
+            "kind": literal(WITHDRAWN),
+            "op": literal(WITHDRAW),
+            "version": versions.c.version + 1,
+            "record_key": versions.c.record_key,
+            "uscc": versions.c.uscc,
+            "content_hash": versions.c.content_hash,
+            "stood": versions.c.seq,
+        }
+        query = (
+            select(*(value.label(name) for name, value in fate.items()))
+            .select_from(versions)
+            .outerjoin(rows, rows.c.record_key == versions.c.record_key)
+            .where(
+                versions.c.source == self.source,
+                versions.c.superseded_seq.is_(None),
+                versions.c.op == PUT,
+                rows.c.record_key.is_(None),
+            )
         )
-        return pl.DataFrame([tuple(row) for row in rows], schema=LANDED, orient="row")
+        return self._fill(fates, list(fate), query)
+
+    def _fill(self, fates: Table, names: Sequence[str], query: Any) -> int:
+        statement = insert(fates).from_select(list(names), query, include_defaults=False)
+        return self.conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+
+    def _count(self, fates: Table) -> dict[str, int]:
+        rows = self.conn.execute(
+            select(fates.c.kind, func.count(), func.count(fates.c.ord)).group_by(fates.c.kind)
+        ).all()
+        counted = dict.fromkeys((NEW, CHANGED, WITHDRAWN, "taken_back"), 0)
+        counted |= {kind: count for kind, count, _ in rows}
+        counted["taken_back"] = sum(staged for kind, _, staged in rows if kind == WITHDRAWN)
+        return counted
+
+    def _pages(self, fates: Table, numbered: int) -> Iterator[pl.DataFrame]:
+        names = ("seq", "record_key", "version", "op", "uscc", "content_hash")
+        for start in range(1, numbered + 1, _PAGE):
+            first = self.position.last_seq + start
+            here = fates.c.seq.between(first, first + _PAGE - 1)
+            query = select(*(fates.c[name] for name in names)).where(here).order_by(fates.c.seq)
+            yield dialect.fetch(self.conn, query, {name: LANDED[name] for name in names})
+
+    def _tell(self, versions: pl.DataFrame) -> None:
+        constants = {"source": self.source, "delivery_id": self.delivery_id, "landed_at": self.position.landed_at}
+        self.told(versions.with_columns(**{name: pl.lit(v) for name, v in constants.items()}).select(list(LANDED)))
+
+    def _puts(self, seq: ColumnElement[Any], version: ColumnElement[Any]) -> Select[Any]:
+        rows = self.staged.rows
+        same = ("record_key", "uscc", "payload", "sealed", "content_hash")
+        values = {"seq": seq, "version": version, "op": literal(PUT), **self.constants}
+        values |= {name: rows.c[name] for name in (*same, *(c.name for c in facet_columns(self.position.record_type)))}
+        return select(*(value.label(name) for name, value in values.items())).select_from(rows)
+
+    def _append(self, query: Select[Any]) -> None:
+        names = query.selected_columns.keys()
+        self.conn.execute(insert(self.versions).from_select(names, query, include_defaults=False))
+
+    def _write_withdrawals(self, fates: Table) -> None:
+        """Append withdrawals, each a copy of what it withdraws: its reader sees what it was, the proof covers it."""
+        changed = {
+            "seq": fates.c.seq,
+            "version": fates.c.version,
+            "op": literal(WITHDRAW),
+            "superseded_seq": null(),
+            **{name: self.constants[name] for name in ("delivery_id", "landed_at")},
+        }
+        copies = select(*(changed.get(c.name, c).label(c.name) for c in self.versions.c)).join(
+            fates, and_(self._before(fates), fates.c.op == WITHDRAW)
+        )
+        names = [c.name for c in self.versions.c]
+        self.conn.execute(insert(self.versions).from_select(names, copies, include_defaults=False))
+
+    def _close(self, fates: Table) -> None:
+        closing = update(self.versions).values(superseded_seq=fates.c.seq)
+        self.conn.execute(closing.where(self._before(fates), self.versions.c.seq == fates.c.stood))
+
+    def _before(self, fates: Table) -> ColumnElement[bool]:
+        """The version that a fate follows, by the index of record keys."""
+        return and_(self.versions.c.record_key == fates.c.record_key, self.versions.c.version == fates.c.version - 1)
 
 
-def _succession() -> list[Column[Any]]:
-    return [Column("seq", BigInteger), Column("old_seq", BigInteger, primary_key=True, autoincrement=False)]
-
-
-def _close(conn: Connection, versions: Table, succession: Table) -> None:
-    conn.execute(update(versions).where(versions.c.seq == succession.c.old_seq).values(superseded_seq=succession.c.seq))
+def mentioned_once(conn: Connection, rows: Table) -> bool:
+    """Whether no two staged rows speak of the same record."""
+    twice = select(rows.c.record_key).where(rows.c.op != MENTIONED).group_by(rows.c.record_key).having(func.count() > 1)
+    return conn.execute(twice.limit(1)).first() is None

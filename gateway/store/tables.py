@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    event,
     func,
 )
 from sqlalchemy.types import TypeEngine
@@ -127,6 +129,25 @@ positions = Table(
     Column("last_seq", BigInteger, nullable=False),
     Column("last_landed_at", INSTANT, nullable=False),
     comment="one row per feed; locked while a delivery lands, so positions are gapless in commit order",
+)
+
+staged_chunks = Table(
+    "staged_chunks",
+    metadata,
+    Column("delivery_id", String(40), primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("chunk", Integer, primary_key=True, autoincrement=False),
+    Column("is_last", Boolean, nullable=False, comment="of its part"),
+    Column("rules", String(64), nullable=False, comment="fingerprint of what judged it"),
+    Column("tally", JSON, nullable=False, comment="gateway.tally.Tally"),
+    Column("digest", LargeBinary, nullable=False, comment="Arrow IPC: ord, record_key, op, uscc, content_hash"),
+    comment="chunks of deliveries that wait in a stage until all of them are there",
+)
+event.listen(
+    staged_chunks,
+    "after_create",
+    # Emptied by a crash of the database together with the stages it tells of.
+    DDL("ALTER TABLE staged_chunks SET UNLOGGED").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
 )
 
 SYSTEM_COLUMNS = (

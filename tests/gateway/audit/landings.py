@@ -19,7 +19,7 @@ from gateway.deliveries import register
 from gateway.receipts import counts, settle
 from gateway.steps import Landed
 from gateway.store import Store
-from gateway.store.landing import hold_feed, land
+from gateway.store.landing import hold_feed, land_frame
 from schemas.canonical import canonical_json
 
 ADA = "91330100MA2ABCDE0N"
@@ -65,8 +65,9 @@ def land_complaints(store: Store, rows: Sequence[Complaint], now: datetime) -> s
         act = Delivery(source=SOURCE, parts=(), origin="test", received_at=now)
         delivery_id = register(conn, act, source(SOURCE), store.settings.home)
         position = hold_feed(conn, "complaint", instant(now))
-        change = land(conn, position, staged, source=SOURCE, delivery_id=delivery_id)
-        keep_leaves(store.settings.home, delivery_id, leaves)
+        versions: list[pl.DataFrame] = []
+        change = land_frame(conn, position, staged, source=SOURCE, delivery_id=delivery_id, told=versions.append)
+        accepted_root = keep_leaves(store.settings.home, delivery_id, [leaves])
         landed = Landed(
             new=change.new,
             changed=change.changed,
@@ -76,8 +77,8 @@ def land_complaints(store: Store, rows: Sequence[Complaint], now: datetime) -> s
             unresolved=0,
             first_seq=change.first_seq,
             last_seq=change.last_seq,
-            accepted_root=root(leaves).hex(),
-            versions_root=root(version_leaf_hashes(change.versions)).hex(),
+            accepted_root=accepted_root.hex(),
+            versions_root=root([leaf for page in versions for leaf in version_leaf_hashes(page)]).hex(),
             landed_at=position.landed_at,
         )
         facts = {"delivery_id": delivery_id, "source": SOURCE, "record_type": "complaint", **counts(landed)}

@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import select
 
 from gateway.store import Store
-from gateway.store.landing import Change, hold_feed, land
+from gateway.store.landing import Change, hold_feed, land_frame
 from gateway.store.reading import feed_page, history, last_position
 from gateway.store.tables import versions_table
 
@@ -43,14 +43,29 @@ def staged(rows: Mapping[str, str | None]) -> pl.DataFrame:
     )
 
 
-def key(name: str) -> pl.Series:
-    return pl.Series("record_key", [hashlib.sha256(name.encode()).digest()[:16]])
+def key(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()[:16]
 
 
-def land_rows(store: Store, rows: Mapping[str, str | None], delivery: str, seen: pl.Series | None = None) -> Change:
+def mentions(*names: str) -> pl.DataFrame:
+    """Rows that were rejected and name their record."""
+    return pl.DataFrame(
+        {"ord": [1000 + n for n in range(len(names))], "record_key": [key(n) for n in names], "op": "mention"},
+        schema={"ord": pl.Int64, "record_key": pl.Binary, "op": pl.String},
+    )
+
+
+def land_rows(store: Store, rows: Mapping[str, str | None], delivery: str) -> Change:
     with store.write() as conn:
         position = hold_feed(conn, TYPE, AT)
-        return land(conn, position, staged(rows), source=SOURCE, delivery_id=delivery, seen=seen)
+        return land_frame(conn, position, staged(rows), source=SOURCE, delivery_id=delivery)
+
+
+def land_snapshot(store: Store, rows: Mapping[str, str | None], delivery: str, *mentioned: str) -> Change:
+    frame = pl.concat([staged(rows), mentions(*mentioned)], how="diagonal")
+    with store.write() as conn:
+        position = hold_feed(conn, TYPE, AT)
+        return land_frame(conn, position, frame, source=SOURCE, delivery_id=delivery, is_snapshot=True)
 
 
 def counts(change: Change) -> tuple[int, int, int, int]:
@@ -91,7 +106,7 @@ def test_a_changed_row_supersedes_the_version_before_it(store: Store) -> None:
     assert (change.first_seq, change.last_seq) == (3, 3)
     assert current(store) == {(2, "put", b"B"), (3, "put", b"A2")}
     with store.read() as conn:
-        versions = history(conn, TYPE, key("a")[0].hex())
+        versions = history(conn, TYPE, key("a").hex())
     assert [(v.version, v.payload, v.superseded_seq) for v in versions] == [(1, b"A", 3), (2, b"A2", None)]
 
 
@@ -126,7 +141,7 @@ def test_a_record_that_comes_back_is_new_again(store: Store) -> None:
 def test_a_snapshot_withdraws_what_it_does_not_mention(store: Store) -> None:
     land_rows(store, {"a": "A", "b": "B", "c": "C"}, "d1")
 
-    change = land_rows(store, {"a": "A"}, "d2", seen=pl.concat([key("a"), key("c")]))
+    change = land_snapshot(store, {"a": "A"}, "d2", "c")
 
     assert counts(change) == (0, 0, 1, 1)
     assert (change.first_seq, change.last_seq) == (4, 4)
@@ -136,16 +151,16 @@ def test_a_snapshot_withdraws_what_it_does_not_mention(store: Store) -> None:
 def test_a_snapshot_leaves_the_records_of_other_sources_alone(store: Store) -> None:
     with store.write() as conn:
         position = hold_feed(conn, TYPE, AT)
-        land(conn, position, staged({"other": "O"}), source="health/complaints", delivery_id="d0")
+        land_frame(conn, position, staged({"other": "O"}), source="health/complaints", delivery_id="d0")
 
-    change = land_rows(store, {"a": "A"}, "d1", seen=key("a"))
+    change = land_snapshot(store, {"a": "A"}, "d1")
 
     assert (change.new, change.withdrawn) == (1, 0)
 
 
 def test_a_transaction_that_fails_uses_no_positions(store: Store) -> None:
     with store.engine.connect().execution_options(xinqiao_write=True) as conn, conn.begin() as act:
-        land(conn, hold_feed(conn, TYPE, AT), staged({"a": "A"}), source=SOURCE, delivery_id="d1")
+        land_frame(conn, hold_feed(conn, TYPE, AT), staged({"a": "A"}), source=SOURCE, delivery_id="d1")
         act.rollback()
 
     change = land_rows(store, {"b": "B"}, "d2")

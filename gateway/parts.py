@@ -1,0 +1,194 @@
+"""Staging a delivery, chunk by chunk and part by part: decode → map → judge → resolve → stage, in bounded memory.
+
+The parts of a delivery can be staged by different processes on different machines, in any order; each continues
+after the last chunk that it had staged before it was killed. ``gateway.pipeline`` lands what is staged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from importlib.metadata import version
+
+import polars as pl
+from sqlalchemy import Connection
+
+from connectors.decode import PIECE_BYTES as PART_BYTES
+from connectors.decode import Piece, decode_piece, plan_pieces
+from connectors.delivery import Delivery, Mapped
+from connectors.mapping import map_sheet
+from connectors.spec import SourceSpec
+from gateway import deliveries, quarantine
+from gateway.erasure.listed import erased_count, screen
+from gateway.judge import judge, mentioned
+from gateway.landing import Waiting
+from gateway.resolve import resolve
+from gateway.sealing import load_sealer
+from gateway.staging import order, stage, standing_salts
+from gateway.steps import Judged
+from gateway.store import Store
+from gateway.store import stage as stages
+from gateway.store.stage import MENTIONED, PUT, ROW_BITS, Chunk
+from gateway.tally import Tally, from_json, renumbered, summed, tally
+from schemas.columnar import contract
+from schemas.judgement import ROW
+
+CHUNK_ROWS = 50_000
+"""Rows of a chunk: enough that the fixed cost of a chunk does not count, few enough that memory stays small."""
+
+SMALL_BYTES = 4 * 2**20
+"""A delivery up to this size is first tried as a single chunk, however many files it has."""
+
+
+def plan_parts(store: Store, delivery_id: str, spec: SourceSpec) -> list[Piece]:
+    """Into which parts a delivery is staged, each by whichever process; always the same for the same delivery.
+
+    Raises:
+        Undecodable, SourceChanged: the delivery is to be refused.
+        Refused: there is no such delivery.
+    """
+    with store.read() as conn:
+        delivery = deliveries.load(conn, delivery_id, store.settings.home)
+    return plan_pieces(delivery, spec, PART_BYTES)
+
+
+def mapped_chunks(delivery: Delivery, spec: SourceSpec, part: Piece, max_unpacked_bytes: int) -> Iterator[Mapped]:
+    """A part of a delivery decoded and mapped, chunk by chunk; rows are counted from 1 in the part.
+
+    Raises:
+        Undecodable, SourceChanged: at the chunk that shows it.
+    """
+    for sheet in decode_piece(delivery, spec, part, max_unpacked_bytes, CHUNK_ROWS):
+        yield map_sheet(sheet, spec)
+
+
+def judged_chunk(store: Store, mapped: Mapped, spec: SourceSpec) -> tuple[Judged, Tally]:
+    """A chunk held against the contract and the erasure list, and what it counts."""
+    rules = contract(spec.record_type)
+    judged = screen(store, judge(mapped, rules, spec), rules)
+    return judged, tally(judged, rules, spec)
+
+
+def staged_rows(
+    conn: Connection, store: Store, judged: Judged, counted: Tally, spec: SourceSpec, part: int = 0
+) -> tuple[pl.DataFrame, Tally]:
+    """Resolve a judged chunk and make its staged rows; what resolution adds to its tally."""
+    rules, sealer = contract(spec.record_type), load_sealer(store.settings.home)
+    resolved = resolve(conn, judged, rules)
+    salts = standing_salts(conn, resolved.frame, rules, sealer)
+    rows = stage(resolved.frame, rules, sealer, salts, part)
+    unresolved = rows.filter((pl.col("op") == PUT) & pl.col("uscc").is_null()).height
+    if spec.delivery == "snapshot" and not judged.mapped.sheet.delivery.is_partial:
+        seen = mentioned(judged, rules, spec.source).with_columns(order(part), op=pl.lit(MENTIONED)).drop(ROW)
+        rows = pl.concat([rows, seen], how="diagonal").sort("ord") if seen.height else rows
+    return rows, replace(counted, unresolved=unresolved, generation=resolved.generation)
+
+
+def stage_part(store: Store, delivery_id: str, part: Piece, spec: SourceSpec) -> None:
+    """Stage one part of a delivery, from where it was left; done once more, it does nothing.
+
+    Raises:
+        Undecodable, SourceChanged: the delivery is to be refused.
+        Refused: there is no such delivery.
+    """
+    with store.read() as conn:
+        delivery = deliveries.load(conn, delivery_id, store.settings.home)
+    chunks = mapped_chunks(delivery, spec, part, store.settings.max_unpacked_bytes)
+    with store.write() as conn:
+        rules = fingerprint(conn, spec)
+        stages.prepare_stage(conn, spec.record_type, delivery_id, rules)
+        there = {(row.part, row.chunk) for row in stages.chunks_of(conn, delivery_id)}
+    with ThreadPoolExecutor(1) as writer:
+        written: Future[None] | None = None
+        for number, (mapped, is_last) in enumerate(_with_last(chunks)):
+            if (part.number, number) in there:
+                continue
+            chunk = _chunk(store, delivery_id, part.number, number, mapped, spec, is_last=is_last)
+            if written is not None:
+                written.result()
+            written = writer.submit(_write, store, delivery_id, rules, chunk, spec)
+        if written is not None:
+            written.result()
+
+
+def _chunk(
+    store: Store, delivery_id: str, part: int, number: int, mapped: Mapped, spec: SourceSpec, *, is_last: bool
+) -> Chunk:
+    judged, counted = judged_chunk(store, mapped, spec)
+    with store.read() as conn:
+        rows, counted = staged_rows(conn, store, judged, counted, spec, part)
+    rejected = quarantine.prepare(store, judged, spec, delivery_id, part)
+    return Chunk(part, number, is_last, rows, rejected, counted.as_json())
+
+
+def _write(store: Store, delivery_id: str, rules: str, chunk: Chunk, spec: SourceSpec) -> None:
+    with store.write() as conn:
+        stages.put_chunk(conn, spec.record_type, delivery_id, rules, chunk)
+
+
+def _with_last(chunks: Iterable[Mapped]) -> Iterator[tuple[Mapped, bool]]:
+    one_before: Mapped | None = None
+    for chunk in chunks:
+        if one_before is not None:
+            yield one_before, False
+        one_before = chunk
+    if one_before is not None:
+        yield one_before, True
+
+
+def fingerprint(conn: Connection, spec: SourceSpec) -> str:
+    """What judged a chunk: another mapping, another version of ours or a longer erasure list may judge it otherwise."""
+    erased = erased_count(conn, spec.record_type)
+    return hashlib.sha256(f"{version('xinqiao')}\n{CHUNK_ROWS}\n{PART_BYTES}\n{erased}\n{spec!r}".encode()).hexdigest()
+
+
+def is_staged(conn: Connection, delivery_id: str, parts: Sequence[Piece], spec: SourceSpec) -> bool:
+    """Whether every chunk of every part is there."""
+    there = stages.chunks_of(conn, delivery_id)
+    rules = fingerprint(conn, spec)
+    ended = {row.part for row in there if row.is_last}
+    return ended == {part.number for part in parts} and all(row.rules == rules for row in there)
+
+
+def waiting(
+    conn: Connection,
+    store: Store,
+    delivery_id: str,
+    delivery: Delivery,
+    parts: Sequence[Piece],
+    spec: SourceSpec,
+) -> Waiting:
+    """A delivery whose parts are all staged, as landing takes it."""
+    entries = stages.chunks_of(conn, delivery_id)
+    by_part = [[from_json(row.tally) for row in entries if row.part == part.number] for part in parts]
+    before, starts = 0, {}
+    tallies = []
+    for part, counted in zip(parts, by_part, strict=True):
+        starts[part.number] = before
+        tallies += [renumbered(one, before) for one in counted]
+        before += sum(one.received for one in counted)
+    stage_tables = stages.stage_of(conn, spec.record_type, delivery_id)
+
+    def digests() -> Iterator[pl.DataFrame]:
+        for row in entries:
+            with store.read() as reading:
+                digest = stages.digest_of(reading, delivery_id, row.part, row.chunk)
+            yield digest
+
+    def rejected(landing: Connection) -> None:
+        for number, rows_before in starts.items():
+            if rows_before:
+                quarantine.renumber(landing, store, stage_tables.rejected, number, rows_before)
+        quarantine.keep_staged(landing, stage_tables.rejected)
+
+    def again(ords: pl.Series) -> Iterator[tuple[int, int, Judged]]:
+        numbers = (ords // (1 << ROW_BITS)).unique().sort().to_list()
+        for part in (part for part in parts if part.number in numbers):
+            wanted = ords.filter(ords // (1 << ROW_BITS) == part.number) % (1 << ROW_BITS)
+            for mapped in mapped_chunks(delivery, spec, part, store.settings.max_unpacked_bytes):
+                if mapped.frame[ROW].is_in(wanted.implode()).any():
+                    yield part.number, starts[part.number], judged_chunk(store, mapped, spec)[0]
+
+    return Waiting(stage_tables.rows, summed(tallies), digests, rejected, again)

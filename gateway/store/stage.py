@@ -1,0 +1,204 @@
+"""Stages: where the judged and hashed rows of a delivery wait until all of them are there.
+
+A delivery of several chunks is staged chunk by chunk, each in a transaction of its own, so that a crash loses
+at most the chunk that was being written. The register and the stages are *unlogged* on PostgreSQL: a crash of
+the database empties all of them together, so a chunk that the register names is always there. A delivery of
+one chunk is staged in a temporary table of the transaction that lands it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+)
+
+from gateway.store import dialect
+from gateway.store.tables import deliveries, facet_columns, rejections, staged_chunks
+from gateway.store.types import Document
+
+PUT, WITHDRAW, MENTIONED = "put", "withdraw", "mention"
+"""What a staged row asks for. ``mention``: a snapshot's rejected row whose key can be read; it withdraws nothing."""
+
+STAGED = ("ord", "record_key", "op", "uscc", "payload", "sealed", "content_hash")
+"""Columns of a staged frame, beside the facets: Int64, Binary(16), String, String, Binary, Binary, Binary(32)."""
+
+DIGEST = ("ord", "record_key", "op", "uscc", "content_hash")
+"""Columns of a chunk's digest: what Merkle roots are made of, so that they need not be read back row by row."""
+
+ROW_BITS = 32
+"""``ord`` of a staged row: the number of its part of the delivery, then, in this many bits, its row in the part."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The tables of one delivery's stage.
+
+    Attributes:
+        rows: ``STAGED`` and the facets; one row per accepted row, in order of ``ord``.
+        rejected: rows for quarantine, as they will lie there, with their ``ord``.
+    """
+
+    rows: Table
+    rejected: Table
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One bounded chunk of a delivery, ready to be staged.
+
+    Attributes:
+        part, number: of the delivery, of the part; from 0.
+        is_last: of its part.
+        rows: columns of ``Stage.rows``.
+        rejected: columns of ``Stage.rejected``.
+        tally: what it counts, as JSON.
+    """
+
+    part: int
+    number: int
+    is_last: bool
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+    tally: dict[str, Any]
+
+    @property
+    def digest(self) -> pl.DataFrame:
+        """What Merkle roots are made of."""
+        return self.rows.select(DIGEST)
+
+
+def stage_of(conn: Connection, record_type: str, delivery_id: str) -> Stage:
+    """The stage of a delivery, whether it is there or not."""
+    unlogged = ["UNLOGGED"] if conn.dialect.name == "postgresql" else []
+    rejected = [Column("ord", BigInteger, primary_key=True, autoincrement=False)]
+    rejected += [Column(c.name, c.type) for c in rejections.c if c.name != "id"]
+    return Stage(
+        Table(f"staged_{delivery_id}", MetaData(), *row_columns(record_type), prefixes=unlogged),
+        Table(f"rejected_{delivery_id}", MetaData(), *rejected, prefixes=unlogged),
+    )
+
+
+def row_columns(record_type: str) -> list[Column[Any]]:
+    """Columns of staged rows; their order is that of the versions table."""
+    return [
+        # In order of ord, rows are read back in the order of the delivery without sorting them.
+        Column("ord", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+        Column("record_key", LargeBinary, nullable=False),
+        Column("uscc", String(18)),
+        Column("op", String(8), nullable=False),
+        Column("payload", Document),
+        Column("sealed", LargeBinary),
+        Column("content_hash", LargeBinary),
+        *facet_columns(record_type),
+        *(Column(name, Text) for name in lesson_columns(record_type)),
+    ]
+
+
+LESSONS: dict[str, tuple[str, ...]] = {
+    "registration": ("name", "name_history", "region_code", "address", "registration_no", "organisation_code"),
+    "customs_registration": ("customs_code",),
+}
+"""Record type -> fields from which the entity tables learn."""
+
+
+def lesson_columns(record_type: str) -> dict[str, str]:
+    """Column of the stage -> field that stands in it, of record types that teach about entities."""
+    return {f"lesson_{name}": name for name in LESSONS.get(record_type, ())}
+
+
+@contextmanager
+def temporary_rows(conn: Connection, record_type: str, rows: pl.DataFrame) -> Iterator[Table]:
+    """Rows of a delivery of one chunk, staged for this transaction alone."""
+    with dialect.temporary(conn, "staged", row_columns(record_type)) as table:
+        dialect.bulk_load(conn, table, rows)
+        yield table
+
+
+def prepare_stage(conn: Connection, record_type: str, delivery_id: str, rules: str) -> None:
+    """Make the stage of a delivery unless it is there; one whose rows were judged by other rules begins anew."""
+    # Parts may be staged at once, and one of them makes the tables.
+    conn.execute(select(deliveries.c.id).where(deliveries.c.id == delivery_id).with_for_update()).one()
+    stage = stage_of(conn, record_type, delivery_id)
+    known = chunks_of(conn, delivery_id)
+    is_there = dialect.has_table(conn, stage.rows.name)
+    if is_there and all(chunk.rules == rules for chunk in known):
+        return
+    discard(conn, record_type, delivery_id)
+    stage.rows.create(conn, checkfirst=False)
+    stage.rejected.create(conn, checkfirst=False)
+
+
+def discard(conn: Connection, record_type: str, delivery_id: str) -> None:
+    """Remove the stage of a delivery that has landed or was refused, or begins anew; none there is none to remove."""
+    stage = stage_of(conn, record_type, delivery_id)
+    for table in (stage.rows, stage.rejected):
+        table.drop(conn, checkfirst=True)
+    conn.execute(delete(staged_chunks).where(staged_chunks.c.delivery_id == delivery_id))
+
+
+def put_chunk(conn: Connection, record_type: str, delivery_id: str, rules: str, chunk: Chunk) -> None:
+    """Stage one chunk, rows and register together; a chunk that is there already stays as it is."""
+    stage = stage_of(conn, record_type, delivery_id)
+    entry = {
+        "delivery_id": delivery_id,
+        "part": chunk.part,
+        "chunk": chunk.number,
+        "is_last": chunk.is_last,
+        "rules": rules,
+        "tally": chunk.tally,
+        "digest": _packed(chunk.digest),
+    }
+    # Whoever comes second waits here for the first, and then has nothing to do.
+    if dialect.insert_missing_row(conn, staged_chunks, entry):
+        dialect.bulk_load(conn, stage.rows, chunk.rows)
+        dialect.bulk_load(conn, stage.rejected, chunk.rejected)
+
+
+def chunks_of(conn: Connection, delivery_id: str) -> Sequence[Row[Any]]:
+    """The register of a delivery's staged chunks, in order, without their digests."""
+    shown = [c for c in staged_chunks.c if c.name != "digest"]
+    return conn.execute(
+        select(*shown)
+        .where(staged_chunks.c.delivery_id == delivery_id)
+        .order_by(staged_chunks.c.part, staged_chunks.c.chunk)
+    ).all()
+
+
+def digest_of(conn: Connection, delivery_id: str, part: int, chunk: int) -> pl.DataFrame:
+    """The digest of one staged chunk: columns of ``DIGEST``."""
+    packed = conn.execute(
+        select(staged_chunks.c.digest).where(
+            staged_chunks.c.delivery_id == delivery_id, staged_chunks.c.part == part, staged_chunks.c.chunk == chunk
+        )
+    ).scalar_one()
+    return pl.read_ipc(io.BytesIO(packed))
+
+
+def count_rows(conn: Connection, rows: Table) -> int:
+    """How many rows lie in a stage."""
+    return int(conn.execute(select(func.count()).select_from(rows)).scalar_one())
+
+
+def _packed(frame: pl.DataFrame) -> bytes:
+    packed = io.BytesIO()
+    frame.write_ipc(packed)
+    return packed.getvalue()
