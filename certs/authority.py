@@ -67,6 +67,11 @@ class Files:
         return self.home / "issuing.pem"
 
     @property
+    def csr(self) -> Path:
+        """Request of an issuing authority that the root has not signed yet; only below ``next``."""
+        return self.home / "issuing.csr"
+
+    @property
     def responder(self) -> Path:
         """Certificate of the OCSP responder, PEM; without it the issuing authority answers itself."""
         return self.home / "ocsp.pem"
@@ -100,6 +105,33 @@ class Files:
     def gateway_key(self) -> Path:
         """Private key of the gateway's own server."""
         return self.home / "gateway.key"
+
+
+@dataclass(frozen=True)
+class Root:
+    """The folder of a root, complete in itself; it lies in a safe and comes out for ceremonies only."""
+
+    folder: Path
+
+    @property
+    def key(self) -> Path:
+        """Private key, or ``root.uri`` beside it that names a token."""
+        return self.folder / "root.key"
+
+    @property
+    def certificate(self) -> Path:
+        """Self-signed certificate, PEM."""
+        return self.folder / "root.pem"
+
+    @property
+    def crl(self) -> Path:
+        """Newest revocation list over issuing authorities, PEM."""
+        return self.folder / "root.crl.pem"
+
+    @property
+    def signed(self) -> Path:
+        """Folder with every authority that the root has signed, by key identifier."""
+        return self.folder / "signed"
 
 
 @dataclass(frozen=True)
@@ -144,19 +176,40 @@ def create(home: Path, now: datetime, name: str = "Xinqiao", passphrase: bytes |
             f"there is an authority at {home} already; move the folder away to make another",
             path=str(home),
         )
-    root_key, issuing_key = make_key(), make_key()
-    root = sign_certificate(profiles.ROOT, _subject(f"{name} Root CA"), root_key.public_key(), None, root_key, now)
+    offline, issuing_key = Root(files.root_key.parent), make_key()
+    root = make_root(offline.folder, now, name, passphrase)
     issuing = sign_certificate(
-        profiles.ISSUING, _subject(f"{name} Issuing CA"), issuing_key.public_key(), root, root_key, now
+        profiles.ISSUING,
+        subject(f"{name} Issuing CA"),
+        issuing_key.public_key(),
+        root,
+        open_key(offline.key, passphrase),
+        now,
     )
-    save_key(files.root_key, root_key, passphrase)
     save_key(files.issuing_key, issuing_key, passphrase)
-    root_crl = build_crl(root, root_key, [], 1, now, now + ROOT_CRL_LIFETIME)
-    write_whole(files.root_crl, root_crl.public_bytes(Encoding.PEM))
+    write_whole(files.root_crl, offline.crl.read_bytes())
     write_whole(files.trust, root.public_bytes(Encoding.PEM) + issuing.public_bytes(Encoding.PEM))
     write_whole(files.issuing, issuing.public_bytes(Encoding.PEM))
     write_whole(files.root, root.public_bytes(Encoding.PEM))
     return Authority(issuing, issuing_key, root)
+
+
+def make_root(folder: Path, now: datetime, name: str, passphrase: bytes | None) -> x509.Certificate:
+    """Make a root with its first, empty revocation list.
+
+    Raises:
+        AuthorityExists: there is one in the folder.
+    """
+    root = Root(folder)
+    if root.certificate.exists():
+        raise AuthorityExists(f"{folder} 已有根机构。", f"there is a root at {folder} already", path=str(folder))
+    key = make_key()
+    made = sign_certificate(profiles.ROOT, subject(f"{name} Root CA"), key.public_key(), None, key, now)
+    save_key(root.key, key, passphrase)
+    first = build_crl(made, key, [], 1, now, now + ROOT_CRL_LIFETIME)
+    write_whole(root.crl, first.public_bytes(Encoding.PEM))
+    write_whole(root.certificate, made.public_bytes(Encoding.PEM))
+    return made
 
 
 def open_authority(home: Path, passphrase: bytes | None = None) -> Authority:
@@ -167,7 +220,7 @@ def open_authority(home: Path, passphrase: bytes | None = None) -> Authority:
         KeyUnusable: its key cannot be used.
     """
     files = Files(home)
-    issuing, root = read_authority(home), _read_certificate(files.root)
+    issuing, root = read_authority(home), read_certificate(files.root)
     key = open_key(files.issuing_key, passphrase)
     if key.public_key() != issuing.public_key():
         raise KeyUnusable(
@@ -184,10 +237,15 @@ def read_authority(home: Path) -> x509.Certificate:
     Raises:
         AuthorityMissing: there is none at ``home``.
     """
-    return _read_certificate(Files(home).issuing)
+    return read_certificate(Files(home).issuing)
 
 
-def _read_certificate(path: Path) -> x509.Certificate:
+def read_certificate(path: Path) -> x509.Certificate:
+    """The certificate of an authority, PEM.
+
+    Raises:
+        AuthorityMissing: it cannot be read.
+    """
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -241,6 +299,11 @@ def issue_server(
     return _issue(authority, profiles.SERVER, hosts[0], alternative, now, csr, lifetime)
 
 
+def issue_responder(authority: Authority, now: datetime) -> Issued:
+    """Issue a certificate by which OCSP is answered without the issuing key, over a key that is made here."""
+    return _issue(authority, profiles.RESPONDER, "OCSP Responder", None, now, None, None)
+
+
 def sign_certificate(
     profile: Profile,
     subject: x509.Name,
@@ -277,7 +340,7 @@ def _issue(
     authority: Authority,
     profile: Profile,
     common_name: str,
-    alternative: x509.SubjectAlternativeName,
+    alternative: x509.SubjectAlternativeName | None,
     now: datetime,
     csr: x509.CertificateSigningRequest | None,
     lifetime: timedelta | None,
@@ -285,7 +348,7 @@ def _issue(
     key = make_key() if csr is None else None
     certificate = sign_certificate(
         profile,
-        _subject(common_name[:64]),  # RFC 5280, appendix A.1: ub-common-name is 64
+        subject(common_name[:64]),  # RFC 5280, appendix A.1: ub-common-name is 64
         key.public_key() if key is not None else check_csr(csr),
         authority.certificate,
         authority.key,
@@ -296,7 +359,13 @@ def _issue(
     return Issued(certificate, authority.certificate, key)
 
 
-def _subject(common_name: str) -> x509.Name:
+def key_id(authority: x509.Certificate) -> str:
+    """The subject key identifier of an authority, lower-case hexadecimal."""
+    return authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
+
+
+def subject(common_name: str) -> x509.Name:
+    """A name of nothing but a common name."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 

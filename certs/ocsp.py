@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
-from certs.errors import UNREADABLE
+from certs.errors import UNREADABLE, KeyUnusable
 from certs.revocation import REASONS, Standing, Status
 
 # How long an answer may be kept; suspension acts at once inside the gateway and within this time outside.
@@ -26,22 +27,37 @@ _ANSWERS = {
 _HASHES: dict[str, hashes.HashAlgorithm] = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256()}  # noqa: S303 - see above
 
 
+@dataclass(frozen=True)
+class Responder:
+    """Who answers for one issuing authority.
+
+    Attributes:
+        issuer: about whose certificates.
+        certificate: of who signs: the issuer itself, or one that it delegated this to (RFC 6960, 4.2.2.2).
+        open_key: gives the private key; asked only when an answer is signed.
+    """
+
+    issuer: x509.Certificate
+    certificate: x509.Certificate
+    open_key: Callable[[], ec.EllipticCurvePrivateKey]
+
+
 def respond(
     request: bytes,
-    issuer: x509.Certificate,
-    key: ec.EllipticCurvePrivateKey,
-    standing: Callable[[int], Standing],
+    responders: Sequence[Responder],
+    standing: Callable[[x509.Certificate, int], Standing],
     now: datetime,
 ) -> bytes:
-    """Answer how one certificate stands, signed by its issuer itself (RFC 6960, 2.2).
+    """Answer how one certificate stands, signed by its issuer or by whom that delegated it to (RFC 6960, 2.2).
 
     Args:
         request: DER of an OCSPRequest for one certificate; a nonce is given back (RFC 9654).
-        standing: how a serial number of this issuer stands.
+        responders: one for each authority that is answered for.
+        standing: how a serial number of an issuer stands.
 
     Returns:
-        DER of an OCSPResponse; always one, also for what cannot be read (``malformedRequest``)
-        and for certificates of other issuers (``unauthorized``, RFC 6960, 2.3).
+        DER of an OCSPResponse; always one, also for what cannot be read (``malformedRequest``),
+        for certificates of other issuers (``unauthorized``) and while the key is not at hand (``tryLater``; 2.3).
     """
     if len(request) > MAX_REQUEST_BYTES:
         return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
@@ -51,9 +67,10 @@ def respond(
         nonce = _nonce(asked)
     except UNREADABLE:
         return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
-    if algorithm is None or not _is_about(asked, issuer, algorithm):
+    ours = next((r for r in responders if algorithm is not None and _is_about(asked, r.issuer, algorithm)), None)
+    if algorithm is None or ours is None:
         return _refusal(ocsp.OCSPResponseStatus.UNAUTHORIZED)
-    found = standing(asked.serial_number)
+    found = standing(ours.issuer, asked.serial_number)
     is_revoked = found.status is Status.REVOKED
     builder = (
         ocsp.OCSPResponseBuilder()
@@ -68,12 +85,16 @@ def respond(
             found.since if is_revoked else None,
             REASONS.get(found.reason) if is_revoked else None,
         )
-        .responder_id(ocsp.OCSPResponderEncoding.HASH, issuer)
-        .certificates([issuer])
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, ours.certificate)
+        .certificates([ours.certificate])
     )
     if nonce is not None:
         builder = builder.add_extension(nonce, critical=False)
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    try:
+        signed = builder.sign(ours.open_key(), hashes.SHA256())
+    except KeyUnusable:
+        return _refusal(ocsp.OCSPResponseStatus.TRY_LATER)
+    return signed.public_bytes(serialization.Encoding.DER)
 
 
 def _is_about(asked: ocsp.OCSPRequest, issuer: x509.Certificate, algorithm: hashes.HashAlgorithm) -> bool:

@@ -58,6 +58,9 @@ class Profile:
         ]
         if self.extended_key_usage:
             extensions.append((x509.ExtendedKeyUsage(self.extended_key_usage), False))
+        if ExtendedKeyUsageOID.OCSP_SIGNING in self.extended_key_usage:
+            # Nobody is asked whether the one who answers is revoked (RFC 6960, 4.2.2.2.1); so it lives shortly.
+            extensions.append((x509.OCSPNoCheck(), False))
         return extensions
 
 
@@ -69,3 +72,4 @@ ISSUING = Profile("issuing", timedelta(days=10 * 365), _AUTHORITY_USAGE | {"digi
 SYSTEM = Profile("system", timedelta(days=365), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.CLIENT_AUTH,))
 PERSON = Profile("person", timedelta(days=365), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.CLIENT_AUTH,))
 SERVER = Profile("server", timedelta(days=365), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.SERVER_AUTH,))
+RESPONDER = Profile("ocsp", timedelta(days=90), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.OCSP_SIGNING,))

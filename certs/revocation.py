@@ -143,6 +143,14 @@ def parse_crl(
     return crl
 
 
+def crl_number(crl: x509.CertificateRevocationList) -> int:
+    """The number of a list (RFC 5280, 5.2.3); 0 of one that has none."""
+    try:
+        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound:
+        return 0
+
+
 def reason_of(revoked: x509.RevokedCertificate) -> str:
     """The reason on an entry, as a key of ``REASONS``; an entry without one says ``unspecified`` (RFC 5280, 5.3.1)."""
     try:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, insert, literal, select, update
 
-from certs.authority import Authority, Issued, issue, issue_server
+from certs.authority import Authority, Issued, issue, issue_responder, issue_server, key_id
 from certs.csr import check_csr, key_sha256
 from certs.names import PERSON, PREFIX, SYSTEM_ADMINISTRATOR, Name, PersonName, SystemName
 from certs.revocation import HOLD, KEY_COMPROMISE, REVOCATION_REASONS, Standing, Status
@@ -155,6 +155,13 @@ def issue_server_certificate(
     return issued
 
 
+def issue_responder_certificate(conn: Connection, authority: Authority, actor: str, now: datetime) -> Issued:
+    """Issue a certificate for the gateway's OCSP responder and enter it in the registry."""
+    issued = issue_responder(authority, now)
+    record(conn, issued, "ocsp", "ocsp", actor, now)
+    return issued
+
+
 def record(
     conn: Connection, issued: Issued, profile: str, urn: str, actor: str, now: datetime, replaces: str = ""
 ) -> None:
@@ -264,11 +271,6 @@ class RegistrySource:
         if row.status == GOOD:
             return row.fingerprint, Standing(Status.GOOD, holder=holder)
         return row.fingerprint, Standing(Status.REVOKED, row.reason, parse_instant(row.status_at), holder)
-
-
-def key_id(authority: x509.Certificate) -> str:
-    """The subject key identifier of an authority, lower-case hexadecimal."""
-    return authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
 
 
 def _standing_query() -> Select[tuple[str, str, str, str, str | None]]:

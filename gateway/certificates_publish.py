@@ -7,16 +7,26 @@ from datetime import datetime, timedelta
 
 import structlog
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, insert, select, update
 
 from certs import ocsp
-from certs.authority import Authority, Files, create, open_authority, read_authority
+from certs.authority import Authority, Files, create, key_id, open_authority, read_authority
 from certs.errors import KeyUnusable
 from certs.keys import save_key, write_whole
 from certs.revocation import CrlEntry, Standing, Status, build_crl
 from certs.verify import serial_text
-from gateway.certificates import GOOD, RegistrySource, certificate_row, issue_server_certificate, key_id
+from connectors.errors import Refused
+from gateway.audit import Action, append
+from gateway.authorities import authority_files, files_of, responders
+from gateway.certificates import (
+    GOOD,
+    RegistrySource,
+    certificate_row,
+    issue_responder_certificate,
+    issue_server_certificate,
+)
 from gateway.certificates_files import pki_files
 from gateway.certificates_tables import certificates, revocation_lists
 from gateway.clock import instant, parse_instant
@@ -41,12 +51,12 @@ __all__ = [
     "latest_crl",
     "next_crl",
     "ocsp_answer",
-    "open_issuing",
     "pki_files",
     "prepare",
     "publish_crl",
     "publish_crls",
     "renew_gateway",
+    "renew_responder",
     "write_crl",
 ]
 
@@ -63,9 +73,23 @@ def prepare(store: Store, now: datetime, actor: str, hosts: Sequence[str] = DEFA
         renew_gateway(store, authority, hosts, actor, now)
     with store.read() as conn:
         listed = latest_crl(conn, authority)
+    if listed is None:
+        record_authority(store, authority, actor, now)
     if listed is None or not files.crl.exists():
         publish_crl(store, authority, now)
     return authority
+
+
+def record_authority(store: Store, authority: Authority, actor: str, now: datetime) -> None:
+    """Write into the log which authority issues from now on, and under which root."""
+    facts = {
+        "key_id": key_id(authority.certificate),
+        "subject": authority.certificate.subject.rfc4514_string(),
+        "not_after": instant(authority.certificate.not_valid_after_utc),
+        "root_sha256": authority.root.fingerprint(hashes.SHA256()).hex(),
+    }
+    with store.write() as conn:
+        append(conn, Action.AUTHORITY_INSTALLED, actor, facts, now)
 
 
 def renew_gateway(store: Store, authority: Authority, hosts: Sequence[str], actor: str, now: datetime) -> None:
@@ -79,41 +103,50 @@ def renew_gateway(store: Store, authority: Authority, hosts: Sequence[str], acto
     write_whole(files.gateway, issued.pem)
 
 
-def open_issuing(settings: Settings) -> Authority:
-    """The issuing authority, with its key.
-
-    Raises:
-        certs.errors.AuthorityMissing: there is none.
-        certs.errors.KeyUnusable: its key is not to be opened here.
-    """
-    return open_authority(pki_files(settings).home, ca_passphrase(settings))
+def renew_responder(store: Store, authority: Authority, actor: str, now: datetime) -> x509.Certificate:
+    """Give the OCSP responder a new key and certificate, so that it answers without the issuing key."""
+    files = files_of(store.settings, key_id(authority.certificate))
+    with store.write() as conn:
+        issued = issue_responder_certificate(conn, authority, actor, now)
+    if issued.key is None:
+        raise AssertionError("a key is made when no CSR is given")
+    # The certificate last: until then the one before answers, or the authority itself.
+    files.responder.unlink(missing_ok=True)
+    save_key(files.responder_key, issued.key, key_passphrase(store.settings))
+    write_whole(files.responder, issued.certificate.public_bytes(Encoding.PEM))
+    return issued.certificate
 
 
 def chain_of(conn: Connection, settings: Settings, serial: str) -> bytes:
     """A registered certificate followed by its issuer's, PEM.
 
     Raises:
-        certs.errors.AuthorityMissing: there is no authority.
+        certs.errors.AuthorityMissing: its authority was retired.
+        Refused: there is no certificate of this serial.
     """
     row = certificate_row(conn, serial)
-    issuer = read_authority(pki_files(settings).home)
-    return (row["pem"].encode() if row else b"") + issuer.public_bytes(Encoding.PEM)
+    if row is None:
+        raise Refused(f"没有序列号为 {serial} 的证书。", f"there is no certificate with serial {serial}", serial=serial)
+    issuer = read_authority(files_of(settings, row["issuer_key_id"]).home)
+    return bytes(row["pem"].encode() + issuer.public_bytes(Encoding.PEM))
 
 
-def publish_crls(store: Store, now: datetime) -> None:
-    """Make and write the next list.
+def publish_crls(store: Store, now: datetime) -> list[x509.CertificateRevocationList]:
+    """Make and write the next list of every authority whose certificates count.
 
     Raises:
-        certs.errors.KeyUnusable: the key that signs it is not to be opened here.
+        certs.errors.KeyUnusable: a key that signs one is not to be opened here; those before are published.
     """
-    publish_crl(store, open_issuing(store.settings), now)
+    passphrase = ca_passphrase(store.settings)
+    opened = (open_authority(files.home, passphrase) for files in authority_files(store.settings))
+    return [publish_crl(store, authority, now) for authority in opened]
 
 
 def publish_crl(store: Store, authority: Authority, now: datetime) -> x509.CertificateRevocationList:
     """Make the next list, keep it in the store, and write the files after it is durable."""
     with store.write() as conn:
         crl = next_crl(conn, authority, now)
-    write_crl(pki_files(store.settings), crl)
+    write_crl(files_of(store.settings, key_id(authority.certificate)), crl)
     return crl
 
 
@@ -155,22 +188,26 @@ def latest_crl(conn: Connection, authority: Authority | x509.Certificate) -> byt
     return conn.scalar(select(revocation_lists.c.der).where(revocation_lists.c.issuer_key_id == issuer))
 
 
-def current_crl(store: Store, now: datetime) -> bytes:
+def current_crl(store: Store, now: datetime, identifier: str | None = None) -> bytes:
     """The list to hand out now, DER: the newest, or the next one if that is due.
 
     The key is opened only when a list is made. A key that cannot be opened here keeps the newest
     list in use, which says itself until when it counts; the warning is for who holds the passphrase.
 
+    Args:
+        identifier: key identifier of the authority; None is the one that issues.
+
     Raises:
         certs.errors.AuthorityMissing, certs.errors.KeyUnusable: there is no list yet and none can be made.
     """
-    issuer = read_authority(pki_files(store.settings).home)
+    files = pki_files(store.settings) if identifier is None else files_of(store.settings, identifier)
+    issuer = read_authority(files.home)
     with store.read() as conn:
         newest, due = latest_crl(conn, issuer), crl_is_due(conn, issuer, now)
     if newest is not None and not due:
         return newest
     try:
-        authority = open_issuing(store.settings)
+        authority = open_authority(files.home, ca_passphrase(store.settings))
     except KeyUnusable as error:
         if newest is None:
             raise
@@ -186,20 +223,19 @@ def crl_is_due(conn: Connection, authority: Authority | x509.Certificate, now: d
     return ends is None or parse_instant(ends) - now < CRL_LIFETIME / 2
 
 
-def ocsp_answer(conn: Connection, authority: Authority, request: bytes, now: datetime) -> bytes:
+def ocsp_answer(conn: Connection, settings: Settings, request: bytes, now: datetime) -> bytes:
     """Answer an OCSP request (application/ocsp-request → application/ocsp-response) from the registry."""
-    ours = key_id(authority.certificate)
 
-    def standing(serial: int) -> Standing:
+    def standing(issuer: x509.Certificate, serial: int) -> Standing:
         row = conn.execute(
             select(certificates.c.serial).where(
-                certificates.c.serial == serial_text(serial), certificates.c.issuer_key_id == ours
+                certificates.c.serial == serial_text(serial), certificates.c.issuer_key_id == key_id(issuer)
             )
         ).one_or_none()
         found = RegistrySource(conn).by_serial(row.serial) if row else None
         return found[1] if found else Standing(Status.UNKNOWN)
 
-    return ocsp.respond(request, authority.certificate, authority.key, standing, now.replace(microsecond=0))
+    return ocsp.respond(request, responders(settings, now), standing, now.replace(microsecond=0))
 
 
 def _key_id(authority: Authority | x509.Certificate) -> str:

@@ -39,7 +39,7 @@ certificates = Table(
     Column("serial", String(40), primary_key=True, comment="lower-case hexadecimal, 20 octets"),
     Column("fingerprint", String(64), nullable=False, comment="SHA-256; a serial alone could be another authority's"),
     Column("issuer_key_id", String(64), nullable=False, comment="subject key identifier of the issuer, hexadecimal"),
-    Column("profile", String(12), nullable=False, comment="system, person or server"),
+    Column("profile", String(12), nullable=False, comment="system, person, server or ocsp"),
     Column("urn", String(200), nullable=False, comment="of the holder; of a server its first host"),
     Column("subject", String(200), nullable=False),
     Column("not_before", _INSTANT, nullable=False),

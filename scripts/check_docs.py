@@ -82,7 +82,7 @@ def verbs(docs: Docs) -> Iterator[str]:
                 if verb not in known:
                     yield f"{page}: `xinqiao {verb}` does not exist; verbs: {', '.join(sorted(VERBS))}"
                     continue
-                for option in re.findall(r"(?<=\s)(--[a-z][a-z-]*)", rest):
+                for option in re.findall(r"(?<=\s)(--[a-z][a-z0-9-]*)", rest):
                     if option not in known[verb]:
                         yield f"{page}: `xinqiao {verb}` has no option {option}; see `xinqiao {verb} --help`"
                 sub = re.match(r" ([a-z][a-z-]+)(?=\s|$)", rest)

@@ -17,7 +17,8 @@ from gateway.access.errors import NotFound
 from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
 from gateway.api.shapes import Approval, CertificateRequest, NewCertificateRequest, Reason, RequestQuery, Revocation
-from gateway.certificates_publish import chain_of, open_issuing
+from gateway.authorities import open_issuing
+from gateway.certificates_publish import chain_of
 from gateway.certificates_requests import CertificateRequest as Asked
 
 log = structlog.get_logger(__name__)

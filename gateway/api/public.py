@@ -9,10 +9,15 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
+from certs.authority import key_id as authority_key_id
+from certs.authority import read_certificate
+from certs.errors import AuthorityMissing
 from certs.ocsp import MAX_REQUEST_BYTES
 from gateway.access.errors import NotYours
 from gateway.api.callers import context, services
@@ -20,7 +25,7 @@ from gateway.audit.files import log_folder
 from gateway.audit.notes import parse_checkpoint
 from gateway.audit.static_log import WITNESSED
 from gateway.audit.tiles import ENTRIES, parse_path, widest
-from gateway.certificates_publish import current_crl, ocsp_answer, open_issuing, pki_files
+from gateway.certificates_publish import current_crl, ocsp_answer, pki_files
 from gateway.store.tables import positions
 
 blueprint = Blueprint("public", __name__)
@@ -81,6 +86,20 @@ def revocation_list() -> Response:
     return Response(current_crl(made.store, made.clock()), mimetype="application/pkix-crl")
 
 
+@blueprint.get("/pki/crl/<key_id>")
+def revocation_list_of(key_id: str) -> Response:
+    """The revocation list of the authority of a key identifier, DER: of one that was followed, or of the root."""
+    made = services()
+    files = pki_files(made.store.settings)
+    if key_id == authority_key_id(read_certificate(files.root)):
+        crl = x509.load_pem_x509_crl(files.root_crl.read_bytes()).public_bytes(Encoding.DER)
+        return Response(crl, mimetype="application/pkix-crl")
+    try:
+        return Response(current_crl(made.store, made.clock(), key_id), mimetype="application/pkix-crl")
+    except AuthorityMissing as error:
+        raise NotFound from error
+
+
 @blueprint.post("/pki/ocsp")
 def ocsp() -> Response:
     """How one certificate stands (RFC 6960, appendix A)."""
@@ -89,9 +108,8 @@ def ocsp() -> Response:
     request.max_content_length = MAX_REQUEST_BYTES
     asked = request.get_data()
     made = services()
-    authority = open_issuing(made.store.settings)
     with made.store.read() as conn:
-        answer = ocsp_answer(conn, authority, asked, made.clock())
+        answer = ocsp_answer(conn, made.store.settings, asked, made.clock())
     return Response(answer, mimetype="application/ocsp-response")
 
 

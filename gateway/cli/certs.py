@@ -11,7 +11,8 @@ from certs.csr import read_csr
 from certs.names import DUTIES, Name, PersonName, SystemName
 from connectors.errors import Refused
 from gateway import certificates as registry
-from gateway.certificates_publish import open_issuing, pki_files
+from gateway.authorities import open_issuing
+from gateway.certificates_publish import pki_files
 from gateway.cli import certs_acts, certs_external, certs_requests
 from gateway.cli.certs_output import csr_option, days_option, out_option, serial_of, tell, write_issued
 from gateway.cli.operator import operator

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import click
-from cryptography import x509
 
 from certs.errors import KeyUnusable
-from certs.revocation import REVOCATION_REASONS
+from certs.revocation import REVOCATION_REASONS, crl_number
 from gateway import certificates as registry
-from gateway.certificates_publish import open_issuing, pki_files, publish_crl
+from gateway.certificates_publish import pki_files, publish_crls
 from gateway.cli.certs_output import serial_of, tell
 from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_rows, shown
@@ -115,10 +114,13 @@ def _published(store: Store, as_json: bool, **told: object) -> None:
 
 
 def _publish(store: Store, as_json: bool, **told: object) -> None:
-    published = publish_crl(store, open_issuing(store.settings), utc_now())
-    number = published.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    files = {"crl": str(pki_files(store.settings).crl), "crl_number": number, "revoked": len(published)}
-    tell(told | files, as_json)
+    lists = publish_crls(store, utc_now())
+    facts = {
+        "crl": str(pki_files(store.settings).crl),
+        "crl_number": crl_number(lists[0]),
+        "revoked": sum(len(one) for one in lists),
+    }
+    tell(told | facts, as_json)
 
 
 COMMANDS = (revoke, suspend, lift, crl, holders, suspend_holder, resume_holder)

@@ -11,7 +11,8 @@ from certs.csr import read_csr
 from certs.errors import KeyUnusable
 from certs.names import parse_uri
 from gateway import certificates_requests as registry
-from gateway.certificates_publish import open_issuing, pki_files
+from gateway.authorities import open_issuing
+from gateway.certificates_publish import pki_files
 from gateway.cli.certs_output import csr_option, days_option, out_option, tell, write_issued
 from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_rows, shown

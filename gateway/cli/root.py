@@ -18,6 +18,7 @@ from gateway.settings import Settings
 VERBS = {
     "audit": ("gateway.cli.audit", "审计日志：校验、回执、谁读过谁 / audit log: verify, receipts, who read whom"),
     "bench": ("gateway.cli.bench", "测速 / measure, beside the plain way"),
+    "ca": ("gateway.cli.ca", "证书机构：根机构仪式与更换 / authorities: ceremonies of the root, rollover"),
     "certs": ("gateway.cli.certs", "证书：签发、吊销、列出 / certificates: issue, revoke, list"),
     "deliver": ("gateway.cli.deliver", "报送一个文件 / deliver a file for a source"),
     "deliveries": ("gateway.cli.deliver", "列出交付 / list deliveries"),

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.authority import Authority, Issued, issue
 from certs.names import SystemName
+from certs.ocsp import Responder
 from certs.revocation import Standing, Status
 
 NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
@@ -51,3 +52,8 @@ def openssl(*arguments: object) -> subprocess.CompletedProcess[str]:
     program = shutil.which("openssl")
     assert program, "the openssl command is needed for this test and is not installed"
     return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=30, check=False)
+
+
+def answering(authority: Authority) -> Responder:
+    """An authority that answers OCSP itself."""
+    return Responder(authority.certificate, authority.certificate, lambda: authority.key)

@@ -21,7 +21,7 @@ from certs.errors import KeyUnusable
 from certs.hsm import TokenKey, make_token_key, open_token_key, parse_token_uri
 from certs.keys import load_key, open_key
 from certs.revocation import CrlEntry, Standing, Status, build_crl
-from tests.certs.support import NOW, openssl, trace_certificate, write_pem
+from tests.certs.support import NOW, answering, openssl, trace_certificate, write_pem
 from tests.support.token import LABEL, PIN, Token
 
 STAMP = int(NOW.timestamp()) + 60
@@ -82,9 +82,8 @@ def test_an_ocsp_answer_is_signed_in_the_token(in_token: Authority, tmp_path: Pa
 
     answer = ocsp.respond(
         (tmp_path / "request.der").read_bytes(),
-        in_token.certificate,
-        in_token.key,
-        lambda serial: Standing(Status.GOOD),
+        [answering(in_token)],
+        lambda issuer, serial: Standing(Status.GOOD),
         NOW,
     )
     (tmp_path / "answer.der").write_bytes(answer)

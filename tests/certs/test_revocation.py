@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from cryptography import x509
@@ -13,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as x509_ocsp
 
 from certs import ocsp
-from certs.authority import Authority, Files, Issued, create
-from certs.errors import CrlUnusable
+from certs.authority import Authority, Files, Issued, create, issue_responder
+from certs.errors import CrlUnusable, KeyUnusable
 from certs.revocation import REASONS, CrlEntry, Standing, Status, build_crl, parse_crl, reason_of
-from tests.certs.support import NOW, openssl, trace_certificate, write_pem
+from tests.certs.support import NOW, answering, openssl, trace_certificate, write_pem
 
 WEEK = timedelta(days=7)
 STAMP = int(NOW.timestamp()) + 60
@@ -102,13 +103,15 @@ def test_openssl_accepts_our_ocsp_answers(
     asked = ("ocsp", "-no_nonce", "-issuer", pki.issuing, "-cert", leaf)
     openssl(*asked, "-reqout", request)
 
-    answer.write_bytes(
-        ocsp.respond(request.read_bytes(), authority.certificate, authority.key, lambda serial: standing, NOW)
-    )
+    answer.write_bytes(ocsp.respond(request.read_bytes(), [answering(authority)], lambda issuer, serial: standing, NOW))
 
     told = openssl(*asked, "-respin", answer, "-CAfile", pki.root, "-attime", STAMP, "-validity_period", 10**9)
     assert "Response verify OK" in told.stderr
     assert f"{leaf}: {said}" in told.stdout
+
+
+def always_good(issuer: x509.Certificate, serial: int) -> Standing:
+    return Standing(Status.GOOD)
 
 
 def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> bytes:
@@ -119,9 +122,7 @@ def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> byt
 def test_an_ocsp_answer_repeats_the_nonce(authority: Authority) -> None:
     asked = ocsp_request(trace_certificate(authority).certificate, authority.certificate)
 
-    told = x509_ocsp.load_der_ocsp_response(
-        ocsp.respond(asked, authority.certificate, authority.key, lambda serial: Standing(Status.GOOD), NOW)
-    )
+    told = x509_ocsp.load_der_ocsp_response(ocsp.respond(asked, [answering(authority)], always_good, NOW))
 
     assert told.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"0123456789abcdef"
     assert (told.this_update_utc, told.next_update_utc) == (NOW, NOW + ocsp.VALID_FOR)
@@ -131,7 +132,7 @@ def test_about_certificates_of_others_nothing_is_said(authority: Authority, tmp_
     other = create(tmp_path, NOW)
     asked = ocsp_request(trace_certificate(other).certificate, other.certificate)
 
-    told = ocsp.respond(asked, authority.certificate, authority.key, lambda serial: Standing(Status.GOOD), NOW)
+    told = ocsp.respond(asked, [answering(authority)], always_good, NOW)
 
     assert x509_ocsp.load_der_ocsp_response(told).response_status is x509_ocsp.OCSPResponseStatus.UNAUTHORIZED
 
@@ -141,6 +142,36 @@ def test_a_bent_ocsp_request_gets_an_answer_and_never_a_crash(authority: Authori
     bent = [whole[:i] + bytes([whole[i] ^ 0x55]) + whole[i + 1 :] for i in range(len(whole))]
 
     for content in [b"", b"\0" * 100_000, *bent]:
-        told = ocsp.respond(content, authority.certificate, authority.key, lambda serial: Standing(Status.GOOD), NOW)
+        told = ocsp.respond(content, [answering(authority)], always_good, NOW)
 
         x509_ocsp.load_der_ocsp_response(told)
+
+
+def test_openssl_accepts_an_answer_of_a_delegated_responder(authority: Authority, pki: Files, tmp_path: Path) -> None:
+    delegated = issue_responder(authority, NOW)
+    leaf = write_pem(tmp_path / "leaf.pem", trace_certificate(authority).certificate)
+    asked = ("ocsp", "-no_nonce", "-issuer", pki.issuing, "-cert", leaf)
+    openssl(*asked, "-reqout", tmp_path / "request.der")
+    assert delegated.key is not None
+    own_key = delegated.key
+    responder = ocsp.Responder(authority.certificate, delegated.certificate, lambda: own_key)
+
+    answer = ocsp.respond((tmp_path / "request.der").read_bytes(), [responder], always_good, NOW)
+    (tmp_path / "answer.der").write_bytes(answer)
+
+    told = openssl(
+        *asked, "-respin", tmp_path / "answer.der", "-CAfile", pki.root, "-attime", STAMP, "-validity_period", 10**9
+    )
+    assert ("Response verify OK" in told.stderr, f"{leaf}: good" in told.stdout) == (True, True)
+
+
+def test_while_the_key_is_not_at_hand_the_answer_is_try_later(authority: Authority) -> None:
+    def closed() -> NoReturn:
+        raise KeyUnusable("私钥不在此处。", "the key is not here")
+
+    asked = ocsp_request(trace_certificate(authority).certificate, authority.certificate)
+    responder = ocsp.Responder(authority.certificate, authority.certificate, closed)
+
+    told = x509_ocsp.load_der_ocsp_response(ocsp.respond(asked, [responder], always_good, NOW))
+
+    assert told.response_status is x509_ocsp.OCSPResponseStatus.TRY_LATER

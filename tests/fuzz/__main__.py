@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz TARGET SECONDS FOLDER``: one target under a coverage-guided fuzzer; without arguments, all names.
+"""``python -m tests.fuzz TARGET SECONDS FOLDER``: one target under a coverage-guided fuzzer; alone, all names.
 
 The corpus grows in ``FOLDER/TARGET`` and goes on from there next time; what broke lies beside it as ``crash-*``.
 """

@@ -298,7 +298,7 @@ def test_ocsp_answers_from_the_registry(
     asked = x509_ocsp.OCSPRequestBuilder().add_certificate(certificate, authority.certificate, hashes.SHA1()).build()
 
     with store.read() as conn:
-        told = ocsp_answer(conn, authority, asked.public_bytes(Encoding.DER), now)
+        told = ocsp_answer(conn, store.settings, asked.public_bytes(Encoding.DER), now)
 
     answer = x509_ocsp.load_der_ocsp_response(told)
     reason = answer.revocation_reason.name if answer.revocation_reason else None

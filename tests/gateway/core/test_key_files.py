@@ -15,7 +15,8 @@ from certs.errors import KeyUnusable
 from certs.keys import protect_key
 from gateway.audit.keys import load_signer
 from gateway.audit.tables import entries
-from gateway.certificates_publish import current_crl, open_issuing, pki_files
+from gateway.authorities import open_issuing
+from gateway.certificates_publish import current_crl, pki_files
 from gateway.cli.keys import keys
 from gateway.home import initialise, open_home
 from gateway.key_files import key_files
