@@ -162,8 +162,8 @@ def _body() -> pl.Expr:
     records = pl.concat_str(begun, at, pl.lit(f',"filter":{_FILTER}{purpose}{typed},"records":2'), about)
     refused = pl.concat_str(begun, at, pl.lit(f'{purpose},"read":"entity","reason":"grant_expired"'), about)
     chosen: Any = pl.when(kind == Action.DELIVERY_LANDED.value).then(landed)
-    for action, body in ((Action.FEED_READ, fed), (Action.ENTITY_READ, entity), (Action.RECORD_READ, records)):
-        chosen = chosen.when(kind == action.value).then(body)
+    for action, written in ((Action.FEED_READ, fed), (Action.ENTITY_READ, entity), (Action.RECORD_READ, records)):
+        chosen = chosen.when(kind == action.value).then(written)
     body: pl.Expr = chosen.otherwise(refused)
     return body.cast(pl.Binary).alias("body")
 
