@@ -31,6 +31,8 @@ class Settings:
         erased_again: what is done with a personal value that was erased and is delivered again: ``refuse`` leaves it
             out, ``flag`` lands it; the receipt says so either way.
         log_origin: name of the transparency log, first line of every checkpoint.
+        quota_requests: reads per minute of a system that has no quota of its own; 0 = no limit.
+        quota_records: records per day of such a system; 0 = no limit.
         suite: algorithms the gateway itself signs and seals with: ``international`` or ``guomi``.
         accepted_suites: suites whose signatures are accepted, with commas; empty means ``suite`` alone.
         key_passphrase_file: credential file with the passphrase of the gateway's own keys; empty means
@@ -49,6 +51,8 @@ class Settings:
     max_unpacked_bytes: int = 2 * 1024 * 1024 * 1024
     erased_again: str = "refuse"
     log_origin: str = "xinqiao.local/log"
+    quota_requests: int = 0
+    quota_records: int = 0
     suite: str = "international"
     accepted_suites: str = ""
     key_passphrase_file: str = ""

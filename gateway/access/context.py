@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from certs.verify import Identity
 from connectors.vault import Vault
+from gateway.access.quotas import Meter
 from gateway.sealing import Sealer
 from gateway.store import Store
 
@@ -21,6 +22,7 @@ class Context:
         vault: where delivered bytes are kept.
         caller: who asks, as its certificate proved on this very request.
         now: UTC.
+        meter: of the process; counts the reads of each system against its quota.
     """
 
     store: Store
@@ -28,3 +30,4 @@ class Context:
     vault: Vault
     caller: Identity
     now: datetime
+    meter: Meter = field(default_factory=Meter)

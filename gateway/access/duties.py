@@ -102,6 +102,8 @@ class Act(StrEnum):
     DECIDE = "grants.decide", "审批共享申请", "decide on applications", AGENCY_ADMINISTRATOR, SECURITY_ADMINISTRATOR
     WITHDRAW = "grants.withdraw", "撤回授权", "withdraw grants", AGENCY_ADMINISTRATOR, SECURITY_ADMINISTRATOR
 
+    SET_QUOTA = "quotas.set", "设置系统配额", "set the quotas of systems", SECURITY_ADMINISTRATOR
+
     # Data: of people, only what an agency itself sent and must mend.
     READ_RECORDS = "records.read", "读取数据", "read records"
     QUARANTINE = "quarantine", "处理本部门隔离行", "settle quarantined rows of one's own agency", AGENCY_ADMINISTRATOR

@@ -29,6 +29,33 @@ class WrongDuty(NotYours):
     code = "wrong_duty"
 
 
+class QuotaExceeded(Refused):
+    """The system has used up what it may in this time; ``details["retry_after_s"]`` says when to come back.
+
+    Attributes:
+        is_first: whether the log has not been told in this period; one entry says it, not one per request.
+    """
+
+    code = "quota_exceeded"
+
+    def __init__(self, zh: str, en: str, is_first: bool, **details: object) -> None:
+        super().__init__(zh, en, **details)
+        self.is_first = is_first
+
+
+class Busy(Refused):
+    """The system holds its share of this process, and other systems want the rest."""
+
+    code = "busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "贵系统同时进行的请求过多，已占满其份额；请稍候重试。",
+            "Your system has too many requests under way at once and holds its share; try again shortly.",
+            retry_after_s=1,
+        )
+
+
 class NotFound(XinqiaoError):
     """There is no such thing, or it cannot be told from there being none."""
 

@@ -14,9 +14,10 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from gateway.access.context import Context
-from gateway.access.errors import Invalid, NotFound, NotGranted
+from gateway.access.errors import Invalid, NotFound, NotGranted, QuotaExceeded
 from gateway.access.grants import WHOLE, Grant, choose_grant, find_grant, list_grants
 from gateway.access.projection import project
+from gateway.access.quotas import Quota, records_left, take_records
 from gateway.audit import Action, append
 from gateway.clock import instant
 from gateway.store import reading
@@ -84,19 +85,22 @@ def read_entity(context: Context, uscc: str, purpose: str | None, as_of: datetim
     Raises:
         Invalid: not a unified social credit code.
         NotGranted: the caller may read no record type for this purpose.
+        QuotaExceeded, Busy: the caller has used up what it may for now.
         NotFound: nothing is known of it; the read is audited all the same.
     """
     code = checked_uscc(uscc)
-    with _audited_refusal(context, {"read": "entity", "purpose": purpose}, [code]), context.store.write() as conn:
+    with _reading(context, {"read": "entity", "purpose": purpose}, [code]) as (conn, quota):
         granted, not_granted = _entity_grants(conn, context, purpose)
         known = conn.execute(select(entities.c.name).where(entities.c.uscc == code)).scalar_one_or_none()
         records = {name: _records(conn, context, grant, code, as_of) for name, grant in granted.items()}
+        counts = {name: len(found.versions) for name, found in records.items()}
         facts = {
             "purpose": purpose,
             "filter": {name: grant.filter() for name, grant in granted.items()},
-            "records": {name: len(found.versions) for name, found in records.items()},
+            "records": counts,
             **_as_of(as_of),
         }
+        take_records(conn, context.caller.urn, quota, sum(counts.values()), context.now)
         append(conn, action=Action.ENTITY_READ, actor=context.caller.urn, at=context.now, facts=facts, usccs=[code])
     shown = {name: found.versions for name, found in records.items() if found.versions}
     if known is None and not shown:
@@ -114,10 +118,11 @@ def read_records(
     Raises:
         Invalid: unknown record type, or not a unified social credit code.
         NotGranted: with the reason.
+        QuotaExceeded, Busy: the caller has used up what it may for now.
     """
     code, record_type = checked_uscc(uscc), checked_type(record_type)
     asked = {"read": "records", "record_type": record_type, "purpose": purpose}
-    with _audited_refusal(context, asked, [code]), context.store.write() as conn:
+    with _reading(context, asked, [code]) as (conn, quota):
         grant = find_grant(conn, context.caller.urn, record_type, purpose, context.now)
         found = _records(conn, context, grant, code, as_of)
         facts = {
@@ -127,6 +132,7 @@ def read_records(
             "records": len(found.versions),
             **_as_of(as_of),
         }
+        take_records(conn, context.caller.urn, quota, len(found.versions), context.now)
         append(conn, action=Action.RECORD_READ, actor=context.caller.urn, at=context.now, facts=facts, usccs=[code])
     return found
 
@@ -147,6 +153,7 @@ def read_feed(context: Context, record_type: str, after: int, limit: int, purpos
     Raises:
         Invalid: unknown record type, or a limit outside 1 to ``MAX_PAGE``.
         NotGranted: with the reason.
+        QuotaExceeded, Busy: the caller has used up what it may for now.
     """
     record_type = checked_type(record_type)
     if not 1 <= limit <= MAX_PAGE or after < 0:
@@ -156,9 +163,11 @@ def read_feed(context: Context, record_type: str, after: int, limit: int, purpos
             problems={"limit": limit, "after": after},
         )
     asked = {"read": "feed", "record_type": record_type, "purpose": purpose}
-    with _audited_refusal(context, asked, []), context.store.write() as conn:
+    with _reading(context, asked, []) as (conn, quota):
         grant = find_grant(conn, context.caller.urn, record_type, purpose, context.now)
         newest = reading.last_position(conn, record_type)
+        left = records_left(conn, context.caller.urn, quota, context.now)
+        limit = limit if left is None else min(limit, left)
         stored = reading.feed_page(conn, record_type, after, limit, rows=grant.rows)
         shown = project(stored, grant, context.sealer)
         # first_seq and last_seq let `who-read` find this entry for every version that was shown.
@@ -171,6 +180,7 @@ def read_feed(context: Context, record_type: str, after: int, limit: int, purpos
             "records": len(shown),
             **span,
         }
+        take_records(conn, context.caller.urn, quota, len(shown), context.now)
         append(conn, action=Action.FEED_READ, actor=context.caller.urn, at=context.now, facts=facts)
     if len(shown) == limit:
         return Page(shown, shown[-1].seq)
@@ -226,13 +236,18 @@ def _shows_name(grant: Grant) -> bool:
 
 
 @contextmanager
-def _audited_refusal(context: Context, asked: Mapping[str, object], usccs: Sequence[str]) -> Iterator[None]:
+def _reading(context: Context, asked: Mapping[str, object], usccs: Sequence[str]) -> Iterator[tuple[Connection, Quota]]:
+    """The transaction of one read within the caller's quota; a refusal of it is an entry too."""
+    caller = context.caller.urn
     try:
-        yield
-    except NotGranted as error:
-        facts = {**asked, "reason": error.code}
-        with context.store.write() as conn:
-            append(conn, action=Action.READ_REFUSED, actor=context.caller.urn, at=context.now, facts=facts, usccs=usccs)
+        with context.meter.admitted(context.store, caller, context.now) as quota, context.store.write() as conn:
+            yield conn, quota
+    except (NotGranted, QuotaExceeded) as error:
+        # Of a system that goes on asking although it may not, one entry per period says it.
+        if not isinstance(error, QuotaExceeded) or error.is_first:
+            facts = {**asked, "reason": error.code}
+            with context.store.write() as conn:
+                append(conn, action=Action.READ_REFUSED, actor=caller, at=context.now, facts=facts, usccs=usccs)
         raise
 
 

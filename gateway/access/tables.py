@@ -77,6 +77,27 @@ separation = Table(
     comment="one row while the duties are kept apart, none before",
 )
 
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("system_urn", String(200), primary_key=True),
+    Column("requests", BigInteger, nullable=False, comment="reads per period; 0 = no limit"),
+    Column("period_s", Integer, nullable=False),
+    Column("records", BigInteger, nullable=False, comment="records per day, Asia/Shanghai; 0 = no limit"),
+    Column("set_by", String(200), nullable=False),
+    Column("set_at", _INSTANT, nullable=False),
+    comment="of systems that have a quota of their own; others have the default of the settings",
+)
+
+quota_use = Table(
+    "quota_use",
+    metadata,
+    Column("system_urn", String(200), primary_key=True),
+    Column("kind", String(12), primary_key=True, comment="requests or records"),
+    Column("window", BigInteger, primary_key=True, comment="when the period or day began, seconds since 1970"),
+    Column("used", BigInteger, nullable=False),
+)
+
 challenges = Table(
     "challenges",
     metadata,

@@ -13,7 +13,19 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from certs.trust import TrustFile
 from gateway import __version__
-from gateway.api import callers, certificates, deliveries, erasures, metrics, problems, public, reads, sharing
+from gateway.access.quotas import Meter
+from gateway.api import (
+    callers,
+    certificates,
+    deliveries,
+    erasures,
+    metrics,
+    problems,
+    public,
+    quotas,
+    reads,
+    sharing,
+)
 from gateway.api.peer import peer_chain as tls_peer_chain
 from gateway.api.shapes import Problem
 from gateway.certificates_publish import pki_files
@@ -68,6 +80,7 @@ def create_app(
             clock=clock,
             peer_chain=peer_chain,
             waiting=BoundedSemaphore(max(1, settings.threads // 2)),
+            meter=Meter(settings.threads),
         ),
     )
     problems.register(app)
@@ -113,6 +126,7 @@ def _describe(app: Flask) -> None:
         deliveries.blueprint,
         reads.blueprint,
         sharing.blueprint,
+        quotas.blueprint,
         certificates.blueprint,
         erasures.blueprint,
     ):

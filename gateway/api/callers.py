@@ -15,6 +15,7 @@ from certs.trust import TrustFile
 from certs.verify import Identity, verify
 from connectors.vault import Vault
 from gateway.access.context import Context
+from gateway.access.quotas import Meter
 from gateway.audit import circumstances
 from gateway.certificates import RegistrySource
 from gateway.sealing import Sealer
@@ -40,6 +41,7 @@ class Services:
         clock: gives the time, UTC.
         peer_chain: the DER certificates that the TLS layer proved, from the WSGI environment.
         waiting: taken by each long poll; fewer than there are threads, so that waiting never stops the others.
+        meter: counts the reads of each system.
     """
 
     store: Store
@@ -49,6 +51,7 @@ class Services:
     clock: Callable[[], datetime]
     peer_chain: Callable[[Mapping[str, Any]], Sequence[bytes]]
     waiting: BoundedSemaphore
+    meter: Meter
 
 
 def services() -> Services:
@@ -72,7 +75,7 @@ def context() -> Context:
     if "context" not in g:
         made = services()
         now = made.clock()
-        g.context = Context(made.store, made.sealer, made.vault, _caller(made, now), now)
+        g.context = Context(made.store, made.sealer, made.vault, _caller(made, now), now, made.meter)
     return cast(Context, g.context)
 
 

@@ -28,7 +28,7 @@ from connectors.errors import (
     Undecodable,
     XinqiaoError,
 )
-from gateway.access.errors import Conflict, Invalid, NotFound, NotGranted, NotYours
+from gateway.access.errors import Busy, Conflict, Invalid, NotFound, NotGranted, NotYours, QuotaExceeded
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +46,8 @@ _STATUS: dict[type[Exception], int] = {
     NotFound: 404,
     Conflict: 409,
     Invalid: 422,
+    QuotaExceeded: 429,
+    Busy: 429,
     Unavailable: 503,
     Undecodable: 422,
     SourceChanged: 422,
@@ -152,8 +154,8 @@ def render(problem: Problem) -> Response:
     if problem.status == 401:
         # RFC 9110, 11.6.1 wants a challenge; the scheme says that the TLS client certificate is meant.
         answer.headers["WWW-Authenticate"] = 'ClientCertificate realm="xinqiao"'
-    if problem.status == 503:
-        answer.headers["Retry-After"] = "5"
+    if problem.status in (429, 503):
+        answer.headers["Retry-After"] = str(problem.details.get("retry_after_s", 5))
     return answer
 
 

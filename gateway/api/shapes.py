@@ -179,6 +179,15 @@ class ApplicationQuery(Strict):
     overdue = fields.Boolean(load_default=False, metadata=_said("only those whose last day has passed"))
 
 
+class QuotaShape(Strict):
+    """What a system may do; 0 is no limit."""
+
+    system = fields.String(required=True, validate=validate.Length(1, 200))
+    requests = fields.Integer(load_default=0, validate=validate.Range(0, MAX_ID), metadata=_said("reads per period"))
+    period_s = fields.Integer(load_default=60, validate=validate.Range(1, 86_400), metadata=_said("in seconds"))
+    records = fields.Integer(load_default=0, validate=validate.Range(0, MAX_ID), metadata=_said("per day in China"))
+
+
 class ChallengeShape(Strict):
     """A value that the reader believes to be wrong."""
 

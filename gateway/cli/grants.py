@@ -13,11 +13,12 @@ import click
 from connectors.registry import sources as registered
 from gateway.access import applications as apps
 from gateway.access import clocks, deciding
+from gateway.access import quotas as quotas_
 from gateway.access.giving import give as give_grant
 from gateway.access.giving import new_grant
 from gateway.access.giving import withdraw as withdraw_grant
 from gateway.access.grants import WHOLE, list_grants, read_grant
-from gateway.cli.operator import acting, operator, person
+from gateway.cli.operator import acting, operator, own_agency, person
 from gateway.cli.output import json_option, print_rows
 from gateway.clock import utc_now
 from gateway.home import open_home
@@ -45,6 +46,13 @@ _APPLICATION_COLUMNS = (
     ("due_on", "期限 due on"),
     ("status", "状态 status"),
     ("reason", "理由 reason"),
+)
+_QUOTA_COLUMNS = (
+    ("system", "系统 system"),
+    ("requests", "每周期请求 requests"),
+    ("period_s", "周期（秒） period"),
+    ("records", "每日记录 records"),
+    ("used", "已用 used"),
 )
 _DEFAULT_DAYS = 365
 
@@ -81,7 +89,7 @@ def grants() -> None:
 def list_(settings: Settings, system: str | None, agency: str | None, record_type: str | None, as_json: bool) -> None:
     """Every grant, in the order given."""
     with open_home(settings) as store, store.read() as conn:
-        found = list_grants(conn, system_urn=system, agency=agency, record_type=record_type)
+        found = list_grants(conn, system_urn=system, agency=own_agency() or agency, record_type=record_type)
     print_rows([_row(asdict(one)) for one in found], _GRANT_COLUMNS, as_json)
 
 
@@ -181,7 +189,7 @@ def withdraw(settings: Settings, grant_id: str, reason: str, as_json: bool) -> N
 def applications(settings: Settings, status: str | None, as_json: bool) -> None:
     """Every application, in the order made, with the deadline of those that wait."""
     with open_home(settings) as store, store.read() as conn:
-        found = apps.list_applications(conn, status=status)
+        found = apps.list_applications(conn, concerning=own_agency(), status=status)
     _tell(settings, found, as_json)
 
 
@@ -194,7 +202,8 @@ def overdue(settings: Settings, as_json: bool) -> None:
     with open_home(settings) as store:
         clocks.escalate(store, now)
         with store.read() as conn:
-            found = clocks.overdue(conn, load_working_days(settings.home), now)
+            late = clocks.overdue(conn, load_working_days(settings.home), now)
+    found = [one for one in late if (agency := own_agency()) is None or apps.concerns(one, agency)]
     _tell(settings, found, as_json)
 
 
@@ -219,6 +228,35 @@ def refuse(settings: Settings, application_id: str, reason: str, as_json: bool) 
     with open_home(settings) as store, store.write() as conn:
         done = deciding.refuse(conn, application_id, acting(), reason, utc_now())
     _tell(settings, [done], as_json)
+
+
+@grants.command(help="设置系统的配额，0 为不限 / give a system a quota of its own; 0 = no limit")
+@click.argument("system")
+@click.option("--requests", default=0, type=click.IntRange(0), help="每周期请求数 / reads per period")
+@click.option(
+    "--period", "period_s", default=60, show_default=True, type=click.IntRange(1, 86_400), help="秒 / seconds"
+)
+@click.option("--records", default=0, type=click.IntRange(0), help="每日记录数 / records per day")
+@json_option
+@click.pass_obj
+def quota(settings: Settings, system: str, requests: int, period_s: int, records: int, as_json: bool) -> None:
+    """Limit SYSTEM; every worker process goes by it within two seconds."""
+    wanted = quotas_.Quota(requests, period_s, records)
+    with open_home(settings) as store:
+        deciding.registered_system(store, system)
+        with store.write() as conn:
+            quotas_.set_quota(conn, system, wanted, operator(), utc_now())
+    print_rows([{"system": system, **asdict(wanted)}], _QUOTA_COLUMNS[:-1], as_json)
+
+
+@grants.command(help="列出各系统的配额与用量 / list the quotas of systems with what is used")
+@json_option
+@click.pass_obj
+def quotas(settings: Settings, as_json: bool) -> None:
+    """Every registered system, with its own quota or the default."""
+    with open_home(settings) as store, store.read() as conn:
+        found = quotas_.list_quotas(conn, own_agency(), settings, utc_now())
+    print_rows(found, _QUOTA_COLUMNS, as_json)
 
 
 def _tell(settings: Settings, found: Sequence[apps.Application], as_json: bool) -> None:

@@ -248,6 +248,20 @@ def upsert(
     return _merge(conn, table, frame, replace)
 
 
+def count_up(conn: Connection, table: Table, key: Mapping[str, object], column: str, amount: int) -> int:
+    """Add to a counter that begins at 0 with its row; returns the new value, which no other transaction gets.
+
+    Args:
+        key: the whole primary key of the row.
+    """
+    dialect_insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    row = dialect_insert(table).values({**key, column: amount})
+    counted = row.on_conflict_do_update(
+        index_elements=list(key), set_={column: table.c[column] + row.excluded[column]}
+    ).returning(table.c[column])
+    return int(conn.execute(counted).scalar_one())
+
+
 def _merge(conn: Connection, table: Table, frame: pl.DataFrame, on_conflict: Callable[[Any], Any]) -> int:
     if frame.is_empty():
         return 0
