@@ -58,29 +58,46 @@ def asked_from(rule: Cursor, cursor: str | None) -> datetime:
     return datetime.fromisoformat(cursor) - timedelta(seconds=rule.overlap_seconds)
 
 
-def next_cursor(spec: SourceSpec, times: Iterable[str | None], cursor: str | None, now: datetime) -> str | None:
-    """The cursor after rows with these times of change; never earlier than the one before.
+class Reached:
+    """How far the rows of a delivery reach in time; told page by page, so that nobody has to keep the times of all."""
 
-    Raises:
-        SourceChanged: there are rows and none of them says when it changed, so the column has moved.
-    """
-    rule = spec.cursor
-    if rule is None:
-        return None
-    sent = list(times)
-    read = [moment for text in {text for text in sent if text} if (moment := read_time(text)) is not None]
-    if sent and not read:
-        raise SourceChanged(
-            f"{spec.source}：{len(sent)} 行都没有可读的变更时间“{rule.heading}”，无法确定下次从何处续取；"
-            "未入库，请与报送单位核对该列。",
-            f"{spec.source}: none of {len(sent)} rows has a readable time of change in {rule.heading!r}, so the next "
-            "run would not know where to go on; nothing landed, ask the agency about that column.",
-            source=spec.source,
-            missing=[rule.heading],
-            unexpected=[],
-        )
-    believable = [moment for moment in read if moment <= now + _TOLERATED_AHEAD]
-    latest = max(believable, default=None)
-    before = datetime.fromisoformat(cursor) if cursor else None
-    reached = max((moment for moment in (latest, before) if moment is not None), default=None)
-    return reached.astimezone(CHINA).isoformat() if reached else None
+    def __init__(self, spec: SourceSpec, now: datetime) -> None:
+        self._spec, self._now = spec, now
+        self._rows = 0
+        self._is_readable = False
+        self._latest: datetime | None = None
+
+    def add(self, times: Iterable[str | None]) -> None:
+        """Times of change of further rows, as sent; None for a row that does not say."""
+        sent = list(times)
+        self._rows += len(sent)
+        read = [moment for text in {text for text in sent if text} if (moment := read_time(text)) is not None]
+        self._is_readable |= bool(read)
+        believable = [moment for moment in read if moment <= self._now + _TOLERATED_AHEAD]
+        self._latest = max((moment for moment in (*believable, self._latest) if moment is not None), default=None)
+
+    def next_cursor(self, cursor: str | None) -> str | None:
+        """The cursor after all these rows; never earlier than the one before.
+
+        Raises:
+            SourceChanged: there are rows and none of them says when it changed, so the column has moved.
+        """
+        rule = self._spec.cursor
+        if rule is None:
+            return None
+        if self._rows and not self._is_readable:
+            raise _moved(self._spec.source, rule.heading, self._rows)
+        before = datetime.fromisoformat(cursor) if cursor else None
+        reached = max((moment for moment in (self._latest, before) if moment is not None), default=None)
+        return reached.astimezone(CHINA).isoformat() if reached else None
+
+
+def _moved(source: str, heading: str, rows: int) -> SourceChanged:
+    return SourceChanged(
+        f"{source}：{rows} 行都没有可读的变更时间“{heading}”，无法确定下次从何处续取；未入库，请与报送单位核对该列。",
+        f"{source}: none of {rows} rows has a readable time of change in {heading!r}, so the next run would not know "
+        "where to go on; nothing landed, ask the agency about that column.",
+        source=source,
+        missing=[heading],
+        unexpected=[],
+    )

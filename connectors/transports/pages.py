@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
+from connectors.connections import Connection
+from connectors.cursors import Reached
+from connectors.delivery import Delivery, Part
 from connectors.request_options import Paging
+from connectors.spec import SourceSpec
 from connectors.transports.trouble import unavailable
+from connectors.vault import Vault
 
 MAX_PAGES = 100_000
 
@@ -32,6 +38,43 @@ class Page:
     total: int | None
     next: str | None
     times: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is left of pages once their bytes are in the vault.
+
+    Attributes:
+        parts: one per page.
+        rows: of all pages together.
+        reached: how far they reach in time.
+    """
+
+    parts: tuple[Part, ...]
+    rows: int
+    reached: Reached
+
+    def delivery(
+        self, spec: SourceSpec, connection: Connection, cursor: str | None, now: datetime
+    ) -> Iterator[Delivery]:
+        """The one delivery of the pages, or none if a source of changes had no news.
+
+        Raises:
+            SourceChanged: no row says when it changed.
+        """
+        if self.rows or spec.delivery != "changes":
+            yield Delivery(spec.source, self.parts, f"pull:{connection.name}", now, self.reached.next_cursor(cursor))
+
+
+def keep_pages(vault: Vault, pages: Iterable[Page], name: Callable[[int], str], reached: Reached) -> Kept:
+    """Put each page into the vault as soon as it has come, so that never more than one is in memory."""
+    parts: list[Part] = []
+    rows = 0
+    for number, page in enumerate(pages, 1):
+        parts.append(vault.keep(name(number), page.media_type, [page.body]))
+        rows += page.rows
+        reached.add(page.times)
+    return Kept(tuple(parts), rows, reached)
 
 
 def all_pages(where: str, paging: Paging, ask: Callable[[dict[str, str]], Page]) -> Iterator[Page]:

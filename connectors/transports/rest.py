@@ -14,14 +14,14 @@ from typing import Any
 import httpx
 
 from connectors.connections import Connection
-from connectors.cursors import next_cursor
+from connectors.cursors import Reached
 from connectors.decode.json import at_path, parse_json
 from connectors.delivery import Delivery
 from connectors.errors import Undecodable
 from connectors.request_options import RestRequest, Signature, Token, Verdict
 from connectors.spec import SourceSpec
 from connectors.templates import fill
-from connectors.transports.pages import Page, all_pages
+from connectors.transports.pages import Page, all_pages, keep_pages
 from connectors.transports.trouble import (
     MAX_ANSWER_BYTES,
     answer_too_large,
@@ -50,16 +50,10 @@ def receive(
     request = spec.options(RestRequest)
     with _client(connection, request) as client:
         call = _Call(spec, request, connection, client, cursor, now)
-        pages, parts = [], []
-        for number, page in enumerate(all_pages(call.where, request.paging, call.page), 1):
-            name = f"{request.path.strip('/').replace('/', '.')}.{number:05d}.json"
-            parts.append(vault.keep(name, page.media_type, [page.body]))
-            pages.append(page)
-    if spec.delivery == "changes" and not any(page.rows for page in pages):
-        return
-    times = [time for page in pages for time in page.times]
-    reached = next_cursor(spec, times, cursor, now)
-    yield Delivery(spec.source, tuple(parts), f"pull:{connection.name}", now, reached)
+        name = request.path.strip("/").replace("/", ".")
+        pages = all_pages(call.where, request.paging, call.page)
+        kept = keep_pages(vault, pages, lambda number: f"{name}.{number:05d}.json", Reached(spec, now))
+    yield from kept.delivery(spec, connection, cursor, now)
 
 
 def _client(connection: Connection, request: RestRequest) -> httpx.Client:

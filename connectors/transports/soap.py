@@ -17,7 +17,7 @@ import zeep.transports
 from lxml import etree
 
 from connectors.connections import Connection
-from connectors.cursors import next_cursor
+from connectors.cursors import Reached
 from connectors.decode.xml import rows_of
 from connectors.decode.xml_safe import local, parse_xml
 from connectors.delivery import Delivery
@@ -25,7 +25,7 @@ from connectors.errors import Undecodable
 from connectors.request_options import SoapRequest
 from connectors.spec import SourceSpec
 from connectors.templates import fill
-from connectors.transports.pages import Page, all_pages
+from connectors.transports.pages import Page, all_pages, keep_pages
 from connectors.transports.trouble import (
     MAX_ANSWER_BYTES,
     answer_too_large,
@@ -61,14 +61,9 @@ def receive(
         def ask(paging: dict[str, str]) -> Page:
             return _page(where, spec, request, _call(where, operation, {**arguments, **paging}))
 
-        pages, parts = [], []
-        for number, page in enumerate(all_pages(where, request.paging, ask), 1):
-            parts.append(vault.keep(f"{request.operation}.{number:05d}.xml", page.media_type, [page.body]))
-            pages.append(page)
-    if spec.delivery == "changes" and not any(page.rows for page in pages):
-        return
-    reached = next_cursor(spec, [time for page in pages for time in page.times], cursor, now)
-    yield Delivery(spec.source, tuple(parts), f"pull:{connection.name}", now, reached)
+        pages = all_pages(where, request.paging, ask)
+        kept = keep_pages(vault, pages, lambda number: f"{request.operation}.{number:05d}.xml", Reached(spec, now))
+    yield from kept.delivery(spec, connection, cursor, now)
 
 
 def _session(connection: Connection) -> requests.Session:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import sqlalchemy.exc
 
 from connectors.connections import Connection
-from connectors.cursors import asked_from, next_cursor
+from connectors.cursors import Reached, asked_from
 from connectors.delivery import Delivery, Part
 from connectors.errors import SourceChanged
 from connectors.request_options import TablesRequest
@@ -36,7 +36,7 @@ def receive(
     where = f"{spec.source} {connection.name}"
     engine = sa.create_engine(_url(connection), poolclass=sa.NullPool)
     parts: list[Part] = []
-    times: list[str | None] = []
+    reached = Reached(spec, now)
     try:
         with engine.connect() as conn:
             table = _table(conn, request)
@@ -46,7 +46,8 @@ def receive(
                 name = f"{request.table}.{len(parts) + 1:05d}.ndjson"
                 parts.append(vault.keep(name, "application/x-ndjson", lines))
                 if spec.cursor:
-                    times.extend(_texts(row)[spec.cursor.heading] for row in rows)
+                    times = (_text(row[spec.cursor.heading]) for row in rows)
+                    reached.add(moment for moment in times if moment)
     except sa.exc.NoSuchTableError as error:
         raise _changed(spec, [request.table], []) from error
     except sa.exc.DBAPIError as error:
@@ -56,8 +57,7 @@ def receive(
     if spec.delivery == "snapshot" and not parts:
         parts.append(vault.keep(f"{request.table}.00001.ndjson", "application/x-ndjson", []))
     if parts:
-        reached = next_cursor(spec, [moment for moment in times if moment], cursor, now)
-        yield Delivery(spec.source, tuple(parts), f"pull:{connection.name}", now, reached)
+        yield Delivery(spec.source, tuple(parts), f"pull:{connection.name}", now, reached.next_cursor(cursor))
 
 
 def _url(connection: Connection) -> sa.URL:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connectors.connections import Connections
-from connectors.cursors import asked_from, next_cursor, read_time
+from connectors.cursors import Reached, asked_from, read_time
 from connectors.errors import Refused, SourceChanged
 from connectors.templates import fill
 from connectors.vault import Vault
@@ -110,15 +110,22 @@ def test_times_of_change_are_read_as_agencies_write_them(text: str, moment: str 
 
 def test_the_next_cursor_is_the_latest_believable_time_and_never_goes_back() -> None:
     times = ["2023-05-01 08:00:00", None, "2062-01-01 00:00:00", "2023-05-02"]
+    reached = Reached(TIMED, NOW)
 
-    assert next_cursor(TIMED, times, None, NOW) == "2023-05-02T00:00:00+08:00"
-    assert next_cursor(TIMED, times, "2024-01-01T00:00:00+08:00", NOW) == "2024-01-01T00:00:00+08:00"
-    assert next_cursor(TIMED, [], "2024-01-01T00:00:00+08:00", NOW) == "2024-01-01T00:00:00+08:00"
+    for page in (times[:1], times[1:]):
+        reached.add(page)
+
+    assert reached.next_cursor(None) == "2023-05-02T00:00:00+08:00"
+    assert reached.next_cursor("2024-01-01T00:00:00+08:00") == "2024-01-01T00:00:00+08:00"
+    assert Reached(TIMED, NOW).next_cursor("2024-01-01T00:00:00+08:00") == "2024-01-01T00:00:00+08:00"
 
 
 def test_rows_that_never_say_when_they_changed_stop_the_delivery() -> None:
+    reached = Reached(TIMED, NOW)
+    reached.add([None, "?"])
+
     with pytest.raises(SourceChanged) as found:
-        next_cursor(TIMED, [None, "?"], None, NOW)
+        reached.next_cursor(None)
 
     assert found.value.details["missing"] == ["更新时间"]
 
