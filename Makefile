@@ -10,7 +10,7 @@ TEST_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_FOLDER ?= var/fuzz
 
-.PHONY: help setup demo test fuzz check format lock clean
+.PHONY: help setup demo test test-long fuzz check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ demo: $(READY) ## the main job on the embedded default, end to end
 
 test: $(READY) ## every test, on SQLite and on a PostgreSQL that it brings and starts itself
 	@sh scripts/test.sh "$(VENV)" $(TEST_ARGS)
+
+test-long: $(READY) ## the tests that take minutes: memory of large deliveries, a million cells of every kind
+	@sh scripts/test-long.sh "$(VENV)" $(TEST_ARGS)
 
 fuzz: $(READY) ## each fuzz target for FUZZ_SECONDS, on from what FUZZ_FOLDER holds; stops at a finding
 	@. scripts/loopback.sh && for target in $$($(BIN)/python -m tests.fuzz); do \

@@ -31,12 +31,14 @@ class _StringItems:
         self._is_text = self._is_hint = False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        name = name if ":" not in name else _without_prefix(name)
         if name == "t":
             self._is_text = not self._is_hint
         elif name == "rPh":
             self._is_hint = True
 
     def end(self, name: str) -> None:
+        name = name if ":" not in name else _without_prefix(name)
         if name == "t":
             self._is_text = False
         elif name == "rPh":
@@ -63,6 +65,7 @@ class _Cells:
         self._is_text = self._is_hint = self._has_formula = False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        name = name if ":" not in name else _without_prefix(name)
         if name == "c":
             self._place = attributes.get("r", "")
             self._kind = attributes.get("t", "n")
@@ -82,6 +85,7 @@ class _Cells:
             self._row, self._column = {}, -1
 
     def end(self, name: str) -> None:
+        name = name if ":" not in name else _without_prefix(name)
         if name in ("v", "t"):
             self._is_text = False
         elif name == "c":
@@ -171,21 +175,14 @@ def _parse(where: str, chunks: Iterable[bytes], handlers: _StringItems | _Cells)
     """Hands every chunk to the handlers; whoever reads can look at what they have after each."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
-    names: dict[str, str] = {}
 
     def doctype(*_: object) -> None:
         raise undecodable(
             where, "XML 含有文档类型声明（DTD），已拒绝。", "the XML has a document type declaration; refused."
         )
 
-    def plain(name: str) -> str:
-        # Some writers put a prefix before every name; the names themselves are distinct without it.
-        if name not in names:
-            names[name] = name.rpartition(":")[2]
-        return names[name]
-
-    parser.StartElementHandler = lambda name, attributes: handlers.start(plain(name), attributes)
-    parser.EndElementHandler = lambda name: handlers.end(plain(name))
+    parser.StartElementHandler = handlers.start
+    parser.EndElementHandler = handlers.end
     parser.CharacterDataHandler = handlers.text
     parser.StartDoctypeDeclHandler = doctype
     try:
@@ -198,6 +195,11 @@ def _parse(where: str, chunks: Iterable[bytes], handlers: _StringItems | _Cells)
         raise undecodable(
             where, f"不是格式良好的工作表 XML：{error}。", f"not well-formed worksheet XML: {error}."
         ) from error
+
+
+def _without_prefix(name: str) -> str:
+    """Some writers put a prefix before every name; the names themselves are distinct without it."""
+    return name.rpartition(":")[2]
 
 
 def _unescaped(text: str) -> str:

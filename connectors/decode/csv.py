@@ -126,7 +126,7 @@ def _by_lines(where: str, name: str, block: Block, head: Head, separator: str, r
         ) from error
     surplus = unique_headings([*head.headings, *[None] * (widest - len(head.headings))])
     for table in from_rows(name, surplus, rows):
-        yield replace(table, broken=broken)
+        yield replace(table, broken=broken, declared=len(head.headings))
 
 
 __all__ = ["Span", "decode_text", "read_csv"]

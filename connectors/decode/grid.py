@@ -48,13 +48,13 @@ def to_tables(name: str, runs: Iterable[Run], spec: SourceSpec) -> Iterator[Tabl
 
 
 def _named(name: str, headings: list[str | None], runs: Iterable[Run]) -> Iterator[Table]:
-    width = max((i + 1 for i, cell in enumerate(headings) if cell), default=0)
+    declared = width = max((i + 1 for i, cell in enumerate(headings) if cell), default=0)
     for run in runs:
         width = max([width, *(1 + max(cells) for _, cells in run.rows if cells)])
         cells = [*headings[:width], *[None] * (width - len(headings))]
         findings = tuple(_formula_findings(name, run))
         for table in from_rows(name, unique_headings(cells), run.rows):
-            yield replace(table, findings=findings)
+            yield replace(table, findings=findings, declared=declared)
             findings = ()
 
 

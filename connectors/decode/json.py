@@ -55,6 +55,13 @@ def read_ndjson(name: str, file: IO[bytes], spec: SourceSpec, rows: int) -> Iter
     return _tables(where, name, objects, spec, rows)
 
 
+def _object_in(where: str, number: int, line: bytes) -> Any:
+    try:
+        return DECODER.decode(line.decode())
+    except (ValueError, RecursionError):
+        return parse_json(f"{where}:{number}", line)  # says what is wrong, and knows byte order marks
+
+
 def _lines(where: str, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := file.readline(MAX_RECORD_BYTES):
@@ -74,11 +81,18 @@ def _cells(where: str, line: int, row: Any, headings: dict[str, int], spec: Sour
     if not isinstance(row, dict):
         raise undecodable(f"{where}:{line}", f"应为对象，实为 {row!r:.40}。", f"expected an object, got {row!r:.40}.")
     cells: dict[int, str] = {}
-    for heading, text in _leaves(where, line, row, spec):
-        index = headings.setdefault(heading, len(headings))
-        if text:
-            cells[index] = text
-    return cells
+    for key, value in row.items():
+        index = headings.get(key)
+        # Nearly every cell is a text under a heading that has been met before.
+        if index is not None and (value is None or (type(value) is str and key not in spec.decode.nested_json)):
+            if value:
+                cells[index] = value
+            continue
+        for heading, text in _leaves(where, line, {key: value}, spec):
+            index = headings.setdefault(heading, len(headings))
+            if text:
+                cells[index] = text
+    return cells if _is_whole("".join(cells.values())) else {index: _whole(text) for index, text in cells.items()}
 
 
 def _leaves(
@@ -96,6 +110,15 @@ def _leaves(
             yield heading, _whole(";".join(_plain(item) for item in value)) or None
         else:
             yield heading, _whole(value) if value else value
+
+
+def _is_whole(text: str) -> bool:
+    """Whether there are no halves of characters in it: those cannot be encoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _whole(text: str) -> str:

@@ -18,6 +18,7 @@ from connectors.decode.shape import MAX_RECORD_BYTES, too_long, undecodable
 
 _CHUNK = 1024 * 1024
 _BLANKS = " \t\n\r"
+_AFTER_VALUES = tuple(_BLANKS + ",]}:")
 
 
 class RepeatedKeyError(ValueError):
@@ -174,8 +175,8 @@ class _Window:
                 if self._is_whole:
                     raise ValueError(f"{error.msg}: char {self._characters + error.pos}") from error
             else:
-                # A number that ends where the text ends may go on.
-                if end < len(self._text) or self._is_whole:
+                # A number may go on where the text ends, and before "." or "e" it only seems to end.
+                if self._text[end : end + 1] in _AFTER_VALUES or self._is_whole:
                     self._at = end
                     return found
             if len(self._text) - self._at > MAX_RECORD_BYTES:

@@ -28,6 +28,7 @@ class Table:
         findings: what was set aside or taken as it was.
         broken: ``_line`` and ``fields`` (found) of rows that have another number of cells than the heading.
         whole: False for a page of a longer answer: its headings count together with those of the other pages.
+        declared: columns that the heading names, without those of cells beyond it; None if all do.
         is_first: whether the table begins here: rows that go on from the one before are never mixed up with others.
     """
 
@@ -36,6 +37,7 @@ class Table:
     findings: tuple[Finding, ...] = ()
     broken: dict[int, int] = field(default_factory=dict)
     whole: bool = True
+    declared: int | None = None
     is_first: bool = True
 
 

@@ -48,7 +48,8 @@ def _without_notes(table: Table, patterns: tuple[str, ...]) -> Table:
     first = pl.coalesce(cells).str.strip_chars()
     begins = pl.any_horizontal([first.str.contains(f"^(?:{pattern})") for pattern in patterns])
     filled = pl.sum_horizontal(pl.col(cells).is_not_null())
-    marked = table.frame.with_columns((begins & (filled * 2 < len(cells))).fill_null(False).alias("_note"))
+    columns = len(cells) if table.declared is None else table.declared
+    marked = table.frame.with_columns((begins & (filled * 2 < columns)).fill_null(False).alias("_note"))
     notes = marked.filter("_note")
     if notes.is_empty():
         return table

@@ -19,6 +19,8 @@ from connectors.spec import Cursor, SourceSpec
 from connectors.transports.trouble import refused, unavailable
 from connectors.vault import Vault
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
 
 def receive(
     spec: SourceSpec, connection: Connection, vault: Vault, cursor: str | None, now: datetime
@@ -42,7 +44,7 @@ def receive(
             table = _table(conn, request)
             columns = _columns(spec, request, table)
             for rows in _pages(conn, spec, request, table, columns, cursor):
-                lines = (json.dumps(_texts(row), ensure_ascii=False).encode() + b"\n" for row in rows)
+                lines = (_ENCODER.encode(_texts(row)).encode() + b"\n" for row in rows)
                 name = f"{request.table}.{len(parts) + 1:05d}.ndjson"
                 parts.append(vault.keep(name, "application/x-ndjson", lines))
                 if spec.cursor:
@@ -131,7 +133,7 @@ def _beyond(order: Sequence[sa.Column[Any]], values: Sequence[Any]) -> sa.Column
 
 
 def _texts(row: sa.RowMapping) -> dict[str, str | None]:
-    return {str(name): _text(value) for name, value in row.items()}
+    return {name: value if type(value) is str else _text(value) for name, value in row.items()}
 
 
 def _text(value: Any) -> str | None:

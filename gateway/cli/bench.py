@@ -84,6 +84,29 @@ def audit(settings: Settings, entries: int, seed: int, database: str, as_json: b
     _tell(result, as_json)
 
 
+@bench.command("memory")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(["csv", "xlsx", "rest", "tables"]),
+    help="缺省为全部 / all of them, unless some are named",
+)
+@click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(10), help="行数 / rows")
+@click.option("--only-decode", is_flag=True, help="不映射、不校验 / neither map nor judge")
+@_seed
+@_json
+def memory(kinds: tuple[str, ...], rows: int, only_decode: bool, seed: int, as_json: bool) -> None:
+    """Peak memory of receiving, decoding, mapping and judging a delivery, beside one a tenth its size. 内存占用。"""
+    from gateway.bench import memory as streaming
+
+    progress = Console(stderr=True)
+    for kind in kinds or streaming.KINDS:
+        _tell(
+            streaming.run(kind, rows, seed, lambda step: progress.print(f"· {step}"), only_decode=only_decode), as_json
+        )
+
+
 def _tell(result: dict[str, Any], as_json: bool) -> None:
     machine = f"{os.cpu_count()} × {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
     table = Table("项目 figure", "值 value", caption=machine, caption_justify="left")
