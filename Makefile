@@ -10,7 +10,7 @@ TEST_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_FOLDER ?= var/fuzz
 
-.PHONY: help setup demo test test-long fuzz check format lock clean
+.PHONY: help setup demo test test-long fuzz limbo check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -33,6 +33,10 @@ test-long: $(READY) ## the tests that take minutes: memory of large deliveries, 
 fuzz: $(READY) ## each fuzz target for FUZZ_SECONDS, on from what FUZZ_FOLDER holds; stops at a finding
 	@. scripts/loopback.sh && for target in $$($(BIN)/python -m tests.fuzz); do \
 		echo "== $$target" && $(BIN)/python -m tests.fuzz $$target $(FUZZ_SECONDS) $(FUZZ_FOLDER) || exit 1; done
+
+limbo: $(READY) ## the public path-validation suite over our verifier; LIMBO=path/to/limbo.json
+	@test -n "$(LIMBO)" || { echo "make limbo LIMBO=path/to/limbo.json (of C2SP/x509-limbo)" >&2; exit 1; }
+	$(BIN)/python -m tests.limbo "$(LIMBO)"
 
 check: $(READY) ## lint, format, types, import layers, docs match code
 	$(BIN)/ruff check .

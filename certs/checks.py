@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
@@ -20,7 +21,8 @@ from certs.names import PREFIX
 
 MIN_RSA_BITS = 2048
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
-MIN_SERIAL_BITS = 64
+# Of 64 random bits so few remain once in four billion certificates; of numbers that are counted up, always.
+MIN_SERIAL_BITS = 32
 MIN_DIGEST_BYTES = 32
 
 SIGNATURE_ALGORITHMS = frozenset(
@@ -57,10 +59,12 @@ class Place:
     Attributes:
         now: the instant of the verification, UTC.
         authorities_below: authorities between it and the end entity; None for the end entity itself.
+        purpose: what the end entity's key is to be used for.
     """
 
     now: datetime
     authorities_below: int | None = None
+    purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH
 
     @property
     def is_authority(self) -> bool:
@@ -105,17 +109,18 @@ def validity(certificate: x509.Certificate, place: Place) -> Violation | None:
 def serial_number(certificate: x509.Certificate, place: Place) -> Violation | None:
     """RFC 5280, 4.1.2.2: a positive integer of at most 20 octets.
 
-    And hard to guess, so that nobody can prepare a collision: CA/Browser Forum Baseline
-    Requirements, 7.1: at least 64 bits from a random generator, which a short one cannot have.
+    And hard to guess, so that nobody can prepare a collision: CA/Browser Forum Baseline Requirements, 7.1: 64 bits
+    from a random generator. A root is nobody's chosen message; many have the number 1, and some 0.
     """
     serial = certificate.serial_number
-    if serial > 0 and MIN_SERIAL_BITS <= serial.bit_length() < 160:
+    least = 0 if certificate.issuer == certificate.subject else MIN_SERIAL_BITS
+    if serial >= 0 and least <= serial.bit_length() < 160:
         return None
     return Violation(
         "serial_number",
         "RFC 5280, 4.1.2.2",
-        f"序列号应为 {MIN_SERIAL_BITS} 至 159 位的正整数，实为 {serial.bit_length()} 位",
-        f"expected a positive serial of {MIN_SERIAL_BITS} to 159 bits, got {serial.bit_length()} bits",
+        f"序列号应为 {least} 至 159 位的正整数，实为 {serial.bit_length()} 位",
+        f"expected a positive serial of {least} to 159 bits, got {serial.bit_length()} bits",
     )
 
 
@@ -174,39 +179,75 @@ def key_usage(certificate: x509.Certificate, place: Place) -> Violation | None:
 
 
 def extended_key_usage(certificate: x509.Certificate, place: Place) -> Violation | None:
-    """RFC 5280, 4.2.1.12: the purpose must be stated: id-kp-clientAuth.
+    """RFC 5280, 4.2.1.12: the purpose must be stated: id-kp-clientAuth, unless it is looked at for another.
 
-    anyExtendedKeyUsage does not count: an application that requires a purpose may refuse it.
+    anyExtendedKeyUsage does not count, and is refused beside it: nothing here is issued for whatever may come.
     """
     extension = extension_of(certificate.extensions, x509.ExtendedKeyUsage)
     purposes = list(extension.value) if extension else []
-    if place.is_authority or ExtendedKeyUsageOID.CLIENT_AUTH in purposes:
+    is_for_anything = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes
+    if place.is_authority or (place.purpose in purposes and not is_for_anything):
         return None
-    got = [purpose._name for purpose in purposes]
+    expected, got = place.purpose._name, [purpose._name for purpose in purposes]
     return Violation(
         "extended_key_usage",
         "RFC 5280, 4.2.1.12",
-        f"扩展用途应含 clientAuth，实为 {got}",
-        f"expected purpose clientAuth, got {got}",
+        f"扩展用途应含 {expected} 且不含 anyExtendedKeyUsage，实为 {got}",
+        f"expected purpose {expected} and not any, got {got}",
     )
 
 
 def subject_alternative_name(certificate: x509.Certificate, place: Place) -> Violation | None:
-    """RFC 5280, 4.2.1.6: the identity stands in the SAN, critical when the subject is empty.
-
-    Ours: exactly one URI beginning with urn:xinqiao:, so that nobody speaks for two systems at once.
-    """
+    """RFC 5280, 4.2.1.6: names stand in the subject alternative name, which is critical when the subject is empty."""
     if place.is_authority:
         return None
     extension = extension_of(certificate.extensions, x509.SubjectAlternativeName)
-    names = xinqiao_uris(certificate)
-    if extension and len(names) == 1 and (extension.critical or certificate.subject.rdns):
+    if extension and (extension.critical or certificate.subject.rdns):
         return None
+    got = "non-critical beside an empty subject" if extension else "none"
     return Violation(
         "subject_alternative_name",
         "RFC 5280, 4.2.1.6",
+        f"应有使用者备用名称（使用者为空时须为关键扩展），实为 {got}",
+        f"expected a subject alternative name (critical if the subject is empty), got {got}",
+    )
+
+
+def exchange_name(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 8141, 3.1: exactly one URI beginning with urn:xinqiao: in any spelling; nobody speaks for two systems."""
+    if place.is_authority or extension_of(certificate.extensions, x509.SubjectAlternativeName) is None:
+        return None
+    names = xinqiao_uris(certificate)
+    if len(names) == 1:
+        return None
+    return Violation(
+        "exchange_name",
+        "RFC 8141, 3.1",
         f"使用者备用名称应恰有一个 {PREFIX}…，实为 {names}",
         f"expected exactly one {PREFIX}... in the subject alternative name, got {names}",
+    )
+
+
+def name_constraints(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.2.1.10: only in an authority, and critical. Whether they are kept, the path validation says."""
+    extension = extension_of(certificate.extensions, x509.NameConstraints)
+    if extension is None or (place.is_authority and extension.critical):
+        return None
+    got = "non-critical" if place.is_authority else "in an end entity"
+    return Violation(
+        "name_constraints",
+        "RFC 5280, 4.2.1.10",
+        f"名称约束只能出现在机构证书中且为关键扩展，实为 {got}",
+        f"expected name constraints in authorities only, and critical; got them {got}",
+    )
+
+
+def policy_constraints(certificate: x509.Certificate, place: Place) -> Violation | None:
+    """RFC 5280, 4.2.1.11: what demands explicit policies is critical, and policies are not judged here: refused."""
+    if extension_of(certificate.extensions, x509.PolicyConstraints) is None:
+        return None
+    return Violation(
+        "policy_constraints", "RFC 5280, 4.2.1.11", "不支持策略约束", "policy constraints are not acted upon"
     )
 
 
@@ -223,17 +264,24 @@ def critical_extensions(certificate: x509.Certificate, place: Place) -> Violatio
 def key_identifiers(certificate: x509.Certificate, place: Place) -> Violation | None:
     """RFC 5280, 4.2.1.1 and 4.2.1.2: the issuer's key is named in every certificate, its own in an authority's.
 
-    A self-signed certificate is its own issuer and may leave the first out.
+    A self-issued certificate may leave the first out; a self-signed one may not name another key.
     """
-    missing = []
+    issuer = extension_of(certificate.extensions, x509.AuthorityKeyIdentifier)
+    own = extension_of(certificate.extensions, x509.SubjectKeyIdentifier)
     is_self_issued = certificate.issuer == certificate.subject
-    if extension_of(certificate.extensions, x509.AuthorityKeyIdentifier) is None and not is_self_issued:
-        missing.append("authorityKeyIdentifier")
-    if place.is_authority and extension_of(certificate.extensions, x509.SubjectKeyIdentifier) is None:
-        missing.append("subjectKeyIdentifier")
-    if not missing:
+    problems = []
+    if issuer is None and not is_self_issued:
+        problems.append("no authorityKeyIdentifier")
+    if place.is_authority and own is None:
+        problems.append("no subjectKeyIdentifier")
+    names_another = issuer and own and issuer.value.key_identifier not in (None, own.value.digest)
+    if names_another and is_self_issued and _is_self_signed(certificate):
+        problems.append("self-signed, and authorityKeyIdentifier is not its subjectKeyIdentifier")
+    if not problems:
         return None
-    return Violation("key_identifiers", "RFC 5280, 4.2.1.1", f"缺少 {missing}", f"missing {missing}")
+    return Violation(
+        "key_identifiers", "RFC 5280, 4.2.1.1", f"密钥标识不符：{problems}", f"key identifiers: {problems}"
+    )
 
 
 CHECKS: tuple[Check, ...] = (
@@ -247,6 +295,9 @@ CHECKS: tuple[Check, ...] = (
     key_usage,
     extended_key_usage,
     subject_alternative_name,
+    exchange_name,
+    name_constraints,
+    policy_constraints,
     critical_extensions,
     key_identifiers,
 )
@@ -284,7 +335,7 @@ def weak_signature(
 def weak_key(key: CertificatePublicKeyTypes) -> Violation | None:
     """What is wrong with a key's kind or size; None if nothing."""
     match key:
-        case rsa.RSAPublicKey() if key.key_size >= MIN_RSA_BITS:
+        case rsa.RSAPublicKey() if key.key_size >= MIN_RSA_BITS and key.key_size % 8 == 0:
             return None
         case ec.EllipticCurvePublicKey() if key.curve.name in CURVES:
             return None
@@ -313,3 +364,11 @@ def xinqiao_uris(certificate: x509.Certificate) -> list[str]:
     extension = extension_of(certificate.extensions, x509.SubjectAlternativeName)
     uris = extension.value.get_values_for_type(x509.UniformResourceIdentifier) if extension else []
     return [uri for uri in uris if uri.lower().startswith(PREFIX)]
+
+
+def _is_self_signed(certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True

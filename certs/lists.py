@@ -79,6 +79,8 @@ def _unusable(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> 
     usage = value_of(issuer.extensions, x509.KeyUsage)
     if usage is not None and not usage.crl_sign:
         return "its issuer's key usage lacks cRLSign (RFC 5280, 6.3.3 f)"
+    if value_of(crl.extensions, x509.CRLNumber) is None:
+        return "no CRL number (RFC 5280, 5.2.3)"
     weak = weak_signature(crl)
     return weak.en if weak else ""
 

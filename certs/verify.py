@@ -91,13 +91,14 @@ def verify(chain_der: Sequence[bytes], trust: Trust, revocation: RevocationSourc
 
     Args:
         chain_der: DER certificates, the end entity first; what follows it is not used: see ``Trust``.
-        now: UTC, aware.
+        now: UTC, aware; its whole seconds count, as certificates know no others (RFC 5280, 4.1.2.5).
 
     Raises:
         NotTrusted: one subclass per step above, ``Missing`` for no certificate, ``Malformed`` for unreadable bytes.
     """
     if not chain_der:
         raise Missing
+    now = now.replace(microsecond=0)
     proven = _prove_once(chain_der[0], trust, now)
     standing = _check_revocation(proven, revocation, now)
     name = _read_identity(proven)
@@ -180,11 +181,18 @@ def _find_path(
 
 
 def find_path(
-    certificate: x509.Certificate, store: Store, intermediates: Sequence[x509.Certificate], now: datetime
+    certificate: x509.Certificate,
+    store: Store,
+    intermediates: Sequence[x509.Certificate],
+    now: datetime,
+    max_authorities: int = MAX_AUTHORITIES,
 ) -> tuple[x509.Certificate, ...]:
     """(2) RFC 5280, 6.1: names, signatures, name constraints, every authority's own time and constraints.
 
     The end entity's extensions are left to step 3, which is stricter and says which rule was broken.
+
+    Args:
+        max_authorities: between the end entity and a root.
 
     Returns:
         the path, end entity first, root last.
@@ -196,7 +204,7 @@ def find_path(
         PolicyBuilder()
         .time(now)
         .store(store)
-        .max_chain_depth(MAX_AUTHORITIES)
+        .max_chain_depth(max_authorities)
         .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all())
         .build_client_verifier()
     )

@@ -63,6 +63,7 @@ def certificate(
     begins: datetime = BUILT_AT,
     ends: datetime = BUILT_AT + timedelta(days=365),
     serial: int | None = None,
+    subject: str | None = None,
 ) -> x509.Certificate:
     """A certificate of a profile with something changed; its serial and key come from the file's name."""
     public = key or derived_key(file).public_key()
@@ -74,7 +75,7 @@ def certificate(
     change(extensions)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, file)]))
+        .subject_name(x509.Name.from_rfc4514_string(f"CN={file}" if subject is None else subject))
         .issuer_name(CA_NAME)
         .public_key(public)
         .serial_number(serial or (int.from_bytes(digest[:20], "big") >> 1) | (1 << 158))
@@ -133,6 +134,8 @@ def build() -> dict[str, x509.Certificate]:
     """Every file: name without ``.pem`` → certificate."""
     day, second = timedelta(days=1), timedelta(seconds=1)
     purposes = ExtendedKeyUsageOID
+    constraints = x509.NameConstraints([x509.DNSName("example.gov.cn")], None)
+    policy = x509.PolicyInformation(ObjectIdentifier("1.3.6.1.4.1.55555.2"), None)
     unknown = x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.55555.1"), b"\x05\x00")
     return {
         "version_good": certificate("version_good"),
@@ -140,8 +143,8 @@ def build() -> dict[str, x509.Certificate]:
         "validity_good": certificate("validity_good", ends=JUDGED_AT),
         "validity_bad": certificate("validity_bad", ends=JUDGED_AT - second),
         "not_yet_valid_bad": certificate("not_yet_valid_bad", begins=JUDGED_AT + second, ends=JUDGED_AT + day),
-        "serial_number_good": certificate("serial_number_good", serial=1 << 63),
-        "serial_number_bad": certificate("serial_number_bad", serial=(1 << 63) - 1),
+        "serial_number_good": certificate("serial_number_good", serial=1 << 31),
+        "serial_number_bad": certificate("serial_number_bad", serial=(1 << 31) - 1),
         "signature_algorithm_good": certificate("signature_algorithm_good"),
         "signature_algorithm_bad": signed_with_sha1(certificate("signature_algorithm_bad")),
         "key_strength_good": certificate("key_strength_good", key=rsa_key(2048)),
@@ -171,13 +174,26 @@ def build() -> dict[str, x509.Certificate]:
             "extended_key_usage_missing_bad", change=drop(x509.ExtendedKeyUsage)
         ),
         "subject_alternative_name_good": certificate(
-            "subject_alternative_name_good", change=put(uris("https://trace.example", URN))
+            "subject_alternative_name_good", change=put(uris(URN), critical=True), subject=""
         ),
-        "subject_alternative_name_bad": certificate(
-            "subject_alternative_name_bad", change=put(uris(URN, "URN:XINQIAO:customs:h2018"))
-        ),
+        "subject_alternative_name_bad": certificate("subject_alternative_name_bad", subject=""),
         "subject_alternative_name_missing_bad": certificate(
             "subject_alternative_name_missing_bad", change=drop(x509.SubjectAlternativeName)
+        ),
+        "exchange_name_good": certificate("exchange_name_good", change=put(uris("https://trace.example", URN))),
+        "exchange_name_bad": certificate("exchange_name_bad", change=put(uris(URN, "URN:XINQIAO:customs:h2018"))),
+        "exchange_name_missing_bad": certificate(
+            "exchange_name_missing_bad", change=put(uris("https://trace.example"))
+        ),
+        "name_constraints_good": certificate(
+            "name_constraints_good", profile=profiles.ROOT, change=put(constraints, critical=True)
+        ),
+        "name_constraints_bad": certificate("name_constraints_bad", profile=profiles.ROOT, change=put(constraints)),
+        "policy_constraints_good": certificate(
+            "policy_constraints_good", change=put(x509.CertificatePolicies([policy]), critical=False)
+        ),
+        "policy_constraints_bad": certificate(
+            "policy_constraints_bad", profile=profiles.ROOT, change=put(x509.PolicyConstraints(0, None))
         ),
         "critical_extensions_good": certificate("critical_extensions_good", change=put(unknown)),
         "critical_extensions_bad": certificate("critical_extensions_bad", change=put(unknown, critical=True)),
@@ -200,9 +216,12 @@ def build() -> dict[str, x509.Certificate]:
     }
 
 
+AUTHORITIES = ("path_length", "authority", "name_constraints", "policy_constraints_bad")
+
+
 def place_of(file: str) -> Place:
     """Where the certificate of a file is judged: authorities with one more authority below them."""
-    return Place(JUDGED_AT, 1 if file.startswith(("path_length", "authority")) else None)
+    return Place(JUDGED_AT, 1 if file.startswith(AUTHORITIES) else None)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ RULES = {
     "extended_key_usage_any_bad": "extended_key_usage",
     "extended_key_usage_missing_bad": "extended_key_usage",
     "subject_alternative_name_missing_bad": "subject_alternative_name",
+    "exchange_name_missing_bad": "exchange_name",
     "authority_not_critical_bad": "basic_constraints",
     "authority_key_usage_bad": "key_usage",
 }

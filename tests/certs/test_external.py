@@ -120,14 +120,15 @@ def impostors(foreign: Foreign) -> bytes:
     return other.publish()
 
 
-def with_extension(foreign: Foreign, extension: x509.ExtensionType, critical: bool = True) -> bytes:
+def signed(foreign: Foreign, builder: x509.CertificateRevocationListBuilder) -> bytes:
     authority = foreign.authority
-    builder = (
-        x509.CertificateRevocationListBuilder(authority.certificate.subject, NOW, NOW + DAY)
-        .add_extension(x509.CRLNumber(2), critical=False)
-        .add_extension(extension, critical)
-    )
-    return builder.sign(authority.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    whole = builder.issuer_name(authority.certificate.subject).last_update(NOW).next_update(NOW + DAY)
+    return whole.sign(authority.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def with_extension(foreign: Foreign, extension: x509.ExtensionType, critical: bool = True) -> bytes:
+    builder = x509.CertificateRevocationListBuilder().add_extension(x509.CRLNumber(2), critical=False)
+    return signed(foreign, builder.add_extension(extension, critical))
 
 
 def partial(**said: Any) -> x509.IssuingDistributionPoint:
@@ -179,6 +180,7 @@ UNUSABLE = {
         f, partial(full_name=[x509.UniformResourceIdentifier("http://127.0.0.1/other.crl")])
     ),
     "an entry with an unknown critical extension": critical_entry,
+    "without a number": lambda f: signed(f, x509.CertificateRevocationListBuilder()),
     "signed with SHA-1": with_sha1,
 }
 
