@@ -24,6 +24,8 @@ class Settings:
         database_url: SQLAlchemy URL; empty means SQLite in ``home``.
         host: address the gateway listens on.
         port: port the gateway listens on; 0 lets the system choose.
+        proxy_socket: Unix socket on which a proxy of this machine hands over requests and client certificates,
+            relative to ``home``; empty means that the gateway itself listens on ``host`` and ``port`` and does TLS.
         workers: gateway processes.
         threads: threads per gateway process.
         max_body_bytes: largest request body; larger ones are refused before they are read.
@@ -45,6 +47,7 @@ class Settings:
     database_url: str = ""
     host: str = "127.0.0.1"
     port: int = 8443
+    proxy_socket: str = ""
     workers: int = 2
     threads: int = 8
     max_body_bytes: int = 200 * 1024 * 1024

@@ -8,6 +8,7 @@ shift
 command -v curl > /dev/null || { echo "curl is missing and is one of the tested clients; install it (apt-get install curl)." >&2; exit 1; }
 command -v openssl > /dev/null || { echo "openssl is missing and checks our certificates; install it (apt-get install openssl)." >&2; exit 1; }
 sh scripts/install_soap_client.sh "$venv"
+sh scripts/install_nginx.sh "$venv"
 sh scripts/install_go_verifier.sh
 sh scripts/install_softhsm.sh "$venv"
 

@@ -8,6 +8,7 @@ from flask import Flask
 
 from gateway.access.minutely import Minutely
 from gateway.api.app import create_app
+from gateway.api.peer import peer_chain_of
 from gateway.audit.log import Sealer
 from gateway.audit.witnessing import Witnessing
 from gateway.home import open_home
@@ -25,4 +26,4 @@ def create_served_app(settings: Settings) -> Flask:
     for beside in (Sealer(store), Witnessing(store), Minutely(store)):
         beside.start()
         atexit.register(beside.stop)
-    return create_app(settings)
+    return create_app(settings, peer_chain=peer_chain_of(settings))

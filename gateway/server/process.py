@@ -20,7 +20,7 @@ import httpx
 from connectors.errors import Unavailable
 from gateway.certificates_files import pki_files
 from gateway.client import client
-from gateway.server.run import GATEWAY_APP
+from gateway.server.run import GATEWAY_APP, UNIX
 from gateway.settings import Settings
 
 START_SECONDS = 60.0
@@ -32,7 +32,7 @@ class ServerProcess:
     """A running server.
 
     Attributes:
-        url: where it answers, ``https://host:port``.
+        url: where it answers, ``https://host:port``, or ``unix:<path>`` behind a proxy.
         log: what it wrote to standard error.
     """
 
@@ -119,7 +119,7 @@ def _reported_url(pipe: IO[bytes], deadline: float) -> str:
 
 def _await_answer(server: ServerProcess, settings: Settings, deadline: float) -> None:
     """Any HTTP answer counts: the port is bound before the workers have loaded the application."""
-    with client(server.url, pki_files(settings).trust, timeout=5.0) as probe:
+    with _probe(server.url, settings) as probe:
         while server.process.poll() is None and time.monotonic() < deadline:
             try:
                 probe.get("/healthz")
@@ -128,6 +128,13 @@ def _await_answer(server: ServerProcess, settings: Settings, deadline: float) ->
             else:
                 return
     raise TimeoutError("no answer")
+
+
+def _probe(url: str, settings: Settings) -> httpx.Client:
+    if not url.startswith(UNIX):
+        return client(url, pki_files(settings).trust, timeout=5.0)
+    transport = httpx.HTTPTransport(uds=url.removeprefix(UNIX))
+    return httpx.Client(base_url="http://gateway", transport=transport, timeout=5.0, trust_env=False)
 
 
 def _not_started(server: ServerProcess) -> Unavailable:

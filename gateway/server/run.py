@@ -30,6 +30,10 @@ AppFactory = Callable[[Settings], "WSGIApplication"]
 KEEPALIVE_SECONDS = 75
 GRACEFUL_SECONDS = 10
 
+UNIX = "unix:"
+# Read and write for owner and group: whoever may connect may say who the client is.
+SOCKET_UMASK = 0o117
+
 
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     """gunicorn's view of the gateway."""
@@ -79,6 +83,29 @@ def factory_at(path: str) -> AppFactory:
 
 
 def _options(settings: Settings, ready: Callable[[str], None]) -> dict[str, object]:
+    return {
+        **(_behind_proxy(settings, ready) if settings.proxy_socket else _in_front(settings, ready)),
+        "worker_class": "gthread",
+        "workers": settings.workers,
+        "threads": settings.threads,
+        "keepalive": KEEPALIVE_SECONDS,
+        "graceful_timeout": GRACEFUL_SECONDS,
+        "pre_request": end_oversized(settings.max_body_bytes),
+        # It would open a control socket in the user's home, through which anyone of that user commands the server.
+        "control_socket_disable": True,
+        # Nobody may speak for someone else: not scheme, not path, not client. gunicorn believes every peer of a
+        # Unix socket in these, so there is nothing left to believe; the certificate is ``gateway.api.peer``'s.
+        "forwarded_allow_ips": "",
+        "secure_scheme_headers": {},
+        "forwarder_headers": "",
+        "errorlog": "-",
+        "loglevel": "warning",
+        "proc_name": "xinqiao",
+    }
+
+
+def _in_front(settings: Settings, ready: Callable[[str], None]) -> dict[str, object]:
+    """TLS on a port, done here."""
     files = pki_files(settings)
     context = ReloadingContext(files, partial(key_passphrase, settings))
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -93,24 +120,22 @@ def _options(settings: Settings, ready: Callable[[str], None]) -> dict[str, obje
 
     return {
         "bind": f"{host}:{settings.port}",
-        "worker_class": "gthread",
-        "workers": settings.workers,
-        "threads": settings.threads,
-        "keepalive": KEEPALIVE_SECONDS,
-        "graceful_timeout": GRACEFUL_SECONDS,
         "certfile": str(files.gateway),
         "keyfile": str(files.gateway_key),
         "ssl_context": ssl_context,
         "when_ready": when_ready,
-        "pre_request": end_oversized(settings.max_body_bytes),
-        # It would open a control socket in the user's home, through which anyone of that user commands the server.
-        "control_socket_disable": True,
-        # Nobody in front of this port may speak for someone else: not scheme, not path, not client.
-        "forwarded_allow_ips": "",
-        "errorlog": "-",
-        "loglevel": "warning",
-        "proc_name": "xinqiao",
     }
+
+
+def _behind_proxy(settings: Settings, ready: Callable[[str], None]) -> dict[str, object]:
+    """A Unix socket for the proxy that does TLS, open to our own user and group; no port at all."""
+    path = settings.home / settings.proxy_socket
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def when_ready(arbiter: object) -> None:
+        ready(f"{UNIX}{path}")
+
+    return {"bind": f"{UNIX}{path}", "umask": SOCKET_UMASK, "when_ready": when_ready}
 
 
 def report_ready(descriptor: int, url: str) -> None:

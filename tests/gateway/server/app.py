@@ -9,7 +9,7 @@ from flask import Flask, Response, jsonify, request
 from certs.errors import Missing, NotTrusted
 from certs.trust import TrustFile
 from certs.verify import verify
-from gateway.api.peer import peer_chain
+from gateway.api.peer import peer_chain_of
 from gateway.certificates import RegistrySource
 from gateway.certificates_publish import pki_files
 from gateway.clock import utc_now
@@ -19,6 +19,7 @@ from gateway.store import open_store
 
 def create_app(settings: Settings) -> Flask:
     """Whoever calls is told who they are; whatever is sent is counted."""
+    peer_chain = peer_chain_of(settings)
     app, store, trust = Flask(__name__), open_store(settings), TrustFile(pki_files(settings).trust)
 
     @app.get("/healthz")
