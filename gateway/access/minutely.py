@@ -1,4 +1,4 @@
-"""What a running gateway looks after by itself, every minute: clocks that have run out."""
+"""What a running gateway looks after by itself, every minute: clocks and exports that have run out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 
 from gateway.access.clocks import escalate
+from gateway.access.exports import remove_expired
 from gateway.clock import utc_now
 from gateway.store import Store
 
@@ -16,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 Job = Callable[[Store, datetime], object]
 
-JOBS: Sequence[Job] = (escalate,)
+JOBS: Sequence[Job] = (escalate, remove_expired)
 """Each may run in several processes at once, and costs a query when there is nothing to do."""
 
 

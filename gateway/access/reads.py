@@ -237,11 +237,23 @@ def _shows_name(grant: Grant) -> bool:
 
 @contextmanager
 def _reading(context: Context, asked: Mapping[str, object], usccs: Sequence[str]) -> Iterator[tuple[Connection, Quota]]:
-    """The transaction of one read within the caller's quota; a refusal of it is an entry too."""
+    """The one transaction of a read that ``admitted`` lets through."""
+    with admitted(context, asked, usccs) as quota, context.store.write() as conn:
+        yield conn, quota
+
+
+@contextmanager
+def admitted(context: Context, asked: Mapping[str, object], usccs: Sequence[str]) -> Iterator[Quota]:
+    """One read of the caller within its quota, as long as the block lasts; a refusal of it is an entry too.
+
+    Args:
+        asked: what was asked for, as the entry of a refusal tells it.
+        usccs: the entities it was about.
+    """
     caller = context.caller.urn
     try:
-        with context.meter.admitted(context.store, caller, context.now) as quota, context.store.write() as conn:
-            yield conn, quota
+        with context.meter.admitted(context.store, caller, context.now) as quota:
+            yield quota
     except (NotGranted, QuotaExceeded) as error:
         # Of a system that goes on asking although it may not, one entry per period says it.
         if not isinstance(error, QuotaExceeded) or error.is_first:

@@ -98,6 +98,21 @@ quota_use = Table(
     Column("used", BigInteger, nullable=False),
 )
 
+exports = Table(
+    "exports",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("system_urn", String(200), nullable=False),
+    Column("grant_id", String(40), nullable=False),
+    Column("manifest", JSON, nullable=False, comment="what the entry of the log says of it"),
+    Column("entry_id", BigInteger, nullable=False),
+    Column("made_at", _INSTANT, nullable=False),
+    Column("expires_at", _INSTANT, nullable=False),
+    Column("removed_at", _INSTANT, comment="when its file was removed"),
+    Index("ix_exports_system", "system_urn", "made_at"),
+    Index("ix_exports_expires", "removed_at", "expires_at"),
+)
+
 challenges = Table(
     "challenges",
     metadata,

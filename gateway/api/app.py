@@ -19,6 +19,7 @@ from gateway.api import (
     certificates,
     deliveries,
     erasures,
+    exports,
     metrics,
     problems,
     public,
@@ -127,6 +128,7 @@ def _describe(app: Flask) -> None:
         reads.blueprint,
         sharing.blueprint,
         quotas.blueprint,
+        exports.blueprint,
         certificates.blueprint,
         erasures.blueprint,
     ):

@@ -24,7 +24,7 @@ CURSOR_HEADER = "Xinqiao-Next"
 _POLL_SECONDS = 0.2
 _LINES_PER_CHUNK = 500
 
-_PURPOSE = {
+PURPOSE_PARAMETER = {
     "in": "header",
     "name": PURPOSE_HEADER,
     "required": True,
@@ -54,7 +54,7 @@ _PICTURE = {
 @blueprint.get("/entities/<uscc>")
 @blueprint.arguments(EntityQuery, location="query")
 @blueprint.response(200, _PICTURE)
-@blueprint.doc(parameters=[_PURPOSE])
+@blueprint.doc(parameters=[PURPOSE_PARAMETER])
 def entity(asked: dict[str, Any], uscc: str) -> Response:
     """主体全貌 · Everything known of one entity, as far as your grants reach."""
     picture = read_entity(context(), uscc, purpose(), asked["as_of"])
@@ -71,7 +71,7 @@ def entity(asked: dict[str, Any], uscc: str) -> Response:
 @blueprint.get("/records/<record_type>")
 @blueprint.arguments(RecordQuery, location="query")
 @blueprint.response(200, _RECORDS)
-@blueprint.doc(parameters=[_PURPOSE])
+@blueprint.doc(parameters=[PURPOSE_PARAMETER])
 def records(asked: dict[str, Any], record_type: str) -> Response:
     """记录 · The records of one type about one entity, now or as known at an instant."""
     found = read_records(context(), record_type, asked["uscc"], purpose(), asked["as_of"])
@@ -82,7 +82,7 @@ def records(asked: dict[str, Any], record_type: str) -> Response:
 @blueprint.get("/feeds/<record_type>")
 @blueprint.arguments(FeedQuery, location="query")
 @blueprint.response(200, _VERSION, content_type="application/x-ndjson", description="one Version a line")
-@blueprint.doc(parameters=[_PURPOSE])
+@blueprint.doc(parameters=[PURPOSE_PARAMETER])
 def feed(asked: dict[str, Any], record_type: str) -> Response:
     """变更流 · What changed after a position, one JSON object a line; give Xinqiao-Next as `after` next time."""
     # Who may not read is told so at once; read_feed does it, because a refusal is an entry of the log.

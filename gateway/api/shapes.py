@@ -179,6 +179,12 @@ class ApplicationQuery(Strict):
     overdue = fields.Boolean(load_default=False, metadata=_said("only those whose last day has passed"))
 
 
+class ExportShape(Strict):
+    """What is exported."""
+
+    record_type = fields.String(required=True, validate=validate.Length(1, 80))
+
+
 class QuotaShape(Strict):
     """What a system may do; 0 is no limit."""
 

@@ -37,6 +37,7 @@ class Action(StrEnum):
     RECORD_READ = "record.read", "查询记录", "records read"
     FEED_READ = "feed.read", "读取变更流", "feed read"
     EXPORT_MADE = "export.made", "导出数据", "export made"
+    EXPORT_FETCHED = "export.fetched", "取走导出文件", "export fetched"
     READ_REFUSED = "read.refused", "查询被拒", "read refused"
 
     APPLICATION_FILED = "application.filed", "提出共享申请", "application filed"
@@ -93,7 +94,7 @@ class Action(StrEnum):
     PERSON_ERASED = "person.erased", "删除个人信息", "personal data erased"
 
 
-READS = (Action.ENTITY_READ, Action.RECORD_READ, Action.FEED_READ, Action.EXPORT_MADE)
+READS = (Action.ENTITY_READ, Action.RECORD_READ, Action.FEED_READ, Action.EXPORT_MADE, Action.EXPORT_FETCHED)
 """The acts by which somebody came to see records."""
 
 

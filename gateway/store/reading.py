@@ -122,6 +122,30 @@ def feed_page(
     return [_version(record_type, row) for row in conn.execute(query)]
 
 
+def standing_page(
+    conn: Connection, record_type: str, until: int, after: int, limit: int, *, rows: Rows = ALL
+) -> list[Version]:
+    """Records that were current when the feed stood at ``until``, from the position after ``after``, in order.
+
+    Whatever lands later, the same position gives the same records.
+    """
+    versions = versions_table(record_type)
+    standing = or_(versions.c.superseded_seq.is_(None), versions.c.superseded_seq > until)
+    query = (
+        _select(versions)
+        .where(
+            versions.c.seq > after,
+            versions.c.seq <= until,
+            versions.c.op == "put",
+            standing,
+            *_seen(versions, rows),
+        )
+        .order_by(versions.c.seq)
+        .limit(limit)
+    )
+    return [_version(record_type, row) for row in conn.execute(query)]
+
+
 def version_at(conn: Connection, record_type: str, seq: int, *, rows: Rows = ALL) -> Version | None:
     """The version at a position; None if there is none, or it is not one of the rows."""
     page = feed_page(conn, record_type, seq - 1, 1, rows=rows)
