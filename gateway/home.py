@@ -19,6 +19,7 @@ from gateway.erasure import tables as erasure_tables
 from gateway.keyring import create_ring, legacy_path, ring_path
 from gateway.resolve import ENTITIES
 from gateway.settings import Settings
+from gateway.signatures import tables as signature_tables
 from gateway.store import Store, open_store
 from gateway.store.tables import all_tables, positions
 from gateway.store.views import create_views
@@ -74,7 +75,8 @@ def open_home(settings: Settings) -> Store:
 
 def _prepare_tables(store: Store, now: datetime) -> None:
     metadata = all_tables()
-    if not access_tables.grants.metadata is erasure_tables.erasures.metadata is metadata:
+    declared = (access_tables.grants, erasure_tables.erasures, signature_tables.signing_keys)
+    if any(table.metadata is not metadata for table in declared):
         raise AssertionError("every table is declared on the one metadata, or it would not be made here")
     with store.write() as conn:
         metadata.create_all(conn)

@@ -22,6 +22,7 @@ from gateway.access.errors import Conflict, Invalid, NotFound, NotYours
 from gateway.certificates_publish import publish_crls
 from gateway.certificates_tables import certificates
 from gateway.clock import instant
+from gateway.expiry import board
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,13 @@ def own_holders(context: Context) -> list[dict[str, Any]]:
     agency = visible_agency(context)
     with context.store.read() as conn:
         return [row for row in registry.holder_rows(conn) if agency is None or row["agency"] == agency]
+
+
+def own_expiries(context: Context, days: int) -> list[dict[str, object]]:
+    """What stops working within so many days, the next first: of the caller's agency, or everything."""
+    agency = visible_agency(context)
+    with context.store.read() as conn:
+        return [one.told(context.now) for one in board(conn, context.store.settings, context.now, days, agency)]
 
 
 def renew(context: Context, authority: Authority, csr_pem: str) -> Issued:

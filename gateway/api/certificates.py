@@ -16,7 +16,15 @@ from gateway.access.context import Context
 from gateway.access.errors import NotFound
 from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
-from gateway.api.shapes import Approval, CertificateRequest, NewCertificateRequest, Reason, RequestQuery, Revocation
+from gateway.api.shapes import (
+    Approval,
+    CertificateRequest,
+    ExpiryQuery,
+    NewCertificateRequest,
+    Reason,
+    RequestQuery,
+    Revocation,
+)
 from gateway.authorities import open_issuing
 from gateway.certificates_publish import chain_of
 from gateway.certificates_requests import CertificateRequest as Asked
@@ -68,6 +76,14 @@ def lift(serial: str) -> Response:
     """恢复证书 · Lift a suspension; security administrators only."""
     certificates.lift(context(), _serial(serial))
     return jsonify({"serial": _serial(serial), "status": "good"})
+
+
+@blueprint.get("/expiries")
+@blueprint.arguments(ExpiryQuery, location="query")
+@blueprint.response(200)
+def list_expiries(query: dict[str, Any]) -> Response:
+    """到期一览 · What stops working on which day: of your agency, or everything for those whose duty it is."""
+    return jsonify({"expiries": certificates.own_expiries(context(), query["days"])})
 
 
 @blueprint.get("/holders")

@@ -262,6 +262,12 @@ class RequestQuery(Strict):
     )
 
 
+class ExpiryQuery(Strict):
+    """How far ahead the expiry board looks."""
+
+    days = fields.Integer(load_default=90, validate=validate.Range(0, 36_500), metadata=_said("days ahead"))
+
+
 class Approval(Strict):
     """What was compared before a request was approved."""
 

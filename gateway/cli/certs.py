@@ -13,7 +13,7 @@ from connectors.errors import Refused
 from gateway import certificates as registry
 from gateway.authorities import open_issuing
 from gateway.certificates_publish import pki_files
-from gateway.cli import certs_acts, certs_external, certs_requests
+from gateway.cli import certs_acts, certs_expiries, certs_external, certs_requests
 from gateway.cli.certs_output import csr_option, days_option, out_option, serial_of, tell, write_issued
 from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_rows
@@ -117,5 +117,5 @@ def _holder(agency: str, system: str, person: str, duty: str | None, hosts: tupl
         raise click.UsageError(str(error)) from error
 
 
-for command in (*certs_acts.COMMANDS, *certs_requests.COMMANDS, *certs_external.COMMANDS):
+for command in (*certs_acts.COMMANDS, *certs_requests.COMMANDS, *certs_external.COMMANDS, *certs_expiries.COMMANDS):
     certs.add_command(command)

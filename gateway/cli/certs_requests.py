@@ -9,12 +9,13 @@ import click
 
 from certs.csr import read_csr
 from certs.errors import KeyUnusable
-from certs.names import parse_uri
+from certs.names import PERSON, Name, SystemName, parse_uri
 from gateway import certificates_requests as registry
+from gateway.access.duties import Act, demand
 from gateway.authorities import open_issuing
 from gateway.certificates_publish import pki_files
 from gateway.cli.certs_output import csr_option, days_option, out_option, tell, write_issued
-from gateway.cli.operator import operator
+from gateway.cli.operator import operator, own_agency, person
 from gateway.cli.output import json_option, print_rows, shown
 from gateway.clock import utc_now
 from gateway.home import open_home
@@ -45,6 +46,7 @@ def request(settings: Settings, holder: str, csr: Path, title: str, days: int | 
         name = parse_uri(holder)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    _may_bring(name)
     with open_home(settings) as store, store.write() as conn:
         made = registry.submit(conn, name, read_csr(csr.read_bytes()), operator(), utc_now(), title, days)
     _show(made, as_json)
@@ -57,7 +59,7 @@ def request(settings: Settings, holder: str, csr: Path, title: str, days: int | 
 def requests(settings: Settings, status: str | None, as_json: bool) -> None:
     """Every request, or those in one state."""
     with open_home(settings) as store, store.read() as conn:
-        rows = [asdict(one) for one in registry.list_requests(conn, status)]
+        rows = [asdict(one) for one in registry.list_requests(conn, status, own_agency())]
     print_rows(rows, _COLUMNS, as_json)
 
 
@@ -107,6 +109,7 @@ def refuse(settings: Settings, request_id: str, ground: str, as_json: bool) -> N
 def withdraw(settings: Settings, request_id: str, as_json: bool) -> None:
     """Take it back."""
     with open_home(settings) as store, store.write() as conn:
+        _may_bring(registry.read_request(conn, request_id).name)
         withdrawn = registry.withdraw(conn, request_id, operator(), utc_now())
     _show(withdrawn, as_json)
 
@@ -117,6 +120,12 @@ def _fulfil(settings: Settings, request_id: str, out: Path | None, as_json: bool
         done, issued = registry.fulfil(conn, authority, request_id, operator(), utc_now())
     written = write_issued(out or pki_files(settings).home / "issued", done.urn, issued)
     tell({"id": done.id, "status": done.status} | written, as_json)
+
+
+def _may_bring(name: Name) -> None:
+    """An agency administrator brings what his own agency's systems ask for; people are the security administrator's."""
+    if (signed_in := person()) is not None:
+        demand(signed_in, Act.REQUEST_CERTIFICATE, name.agency if isinstance(name, SystemName) else PERSON)
 
 
 def _show(one: registry.CertificateRequest, as_json: bool) -> None:

@@ -226,3 +226,18 @@ def test_an_address_that_names_no_certificate_or_holder_finds_nothing(client: Fl
         assert problem(ask(client, security, "POST", address)) == (404, "not_found")
     assert problem(ask(client, security, "POST", "/v1/holders/urn:xinqiao:health:nobody/suspension"))[0] == 409
     assert problem(ask(client, security, "GET", "/v1/certificate-requests/q-none")) == (404, "not_found")
+
+
+def test_the_expiry_board_is_of_ones_own_agency_or_whole(
+    home: Installation, client: FlaskClient, agency: System, security: System
+) -> None:
+    for urn in ("urn:xinqiao:health:ending", "urn:xinqiao:customs:ending"):
+        home.system(urn)
+
+    def kinds(by: System) -> set[tuple[str, str]]:
+        rows = ask(client, by, "GET", "/v1/expiries?days=8000").get_json()["expiries"]
+        return {(row["kind"], row["agency"]) for row in rows}
+
+    assert kinds(agency) == {("system", "health")}
+    assert {("gateway", ""), ("root", ""), ("crl", ""), ("system", "customs")} <= kinds(security)
+    assert problem(ask(client, security, "GET", "/v1/expiries?days=-1")) == (422, "invalid")
