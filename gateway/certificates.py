@@ -23,6 +23,7 @@ from certs.verify import serial_text
 from connectors.errors import Refused
 from gateway.access.tables import separation
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.certificates_tables import certificate_keys, certificates, people, systems
 from gateway.clock import instant, parse_instant
 
@@ -47,7 +48,7 @@ def register(conn: Connection, name: Name, title: str, actor: str, now: datetime
     extra = {"system": name.system} if isinstance(name, SystemName) else {"duty": name.duty}
     conn.execute(insert(_holders(name.urn)).values(**row, **extra))
     action = Action.SYSTEM_REGISTERED if isinstance(name, SystemName) else Action.PERSON_REGISTERED
-    append(conn, action, actor, {"holder": name.uri, "title": title}, now)
+    append(conn, action, actor, {"holder": name.uri, "title": title, **_row(conn, name.urn)}, now)
 
 
 def suspend_holder(conn: Connection, urn: str, actor: str, now: datetime) -> None:
@@ -188,7 +189,13 @@ def record(
     )
     key = key_sha256(certificate.public_key())
     conn.execute(insert(certificate_keys).values(serial=serial, key_sha256=key))
-    facts = {"serial": serial, "profile": profile, "holder": urn, "key_sha256": key}
+    facts = {
+        "serial": serial,
+        "profile": profile,
+        "holder": urn,
+        "key_sha256": key,
+        **rows_told(conn, (certificates, serial)),
+    }
     if replaces:
         append(conn, Action.CERTIFICATE_RENEWED, actor, facts | {"replaces": replaces}, now)
     else:
@@ -305,7 +312,8 @@ def _change(
             serial=serial,
             status=got,
         )
-    append(conn, _ACTS[status], actor, {"serial": serial, "reason": reason}, now)
+    facts = {"serial": serial, "reason": reason, **rows_told(conn, (certificates, serial))}
+    append(conn, _ACTS[status], actor, facts, now)
 
 
 _ACTS = {
@@ -321,7 +329,7 @@ def _set_holder(conn: Connection, urn: str, status: str, actor: str, now: dateti
     if changed.rowcount != 1:
         got = holder_status(conn, urn) or "unregistered"
         raise Refused(f"{urn} 当前为 {got}，无需变更。", f"{urn} is {got} already or unknown", urn=urn, status=got)
-    append(conn, _HOLDER_ACTS[table.name, status], actor, {"holder": urn}, now)
+    append(conn, _HOLDER_ACTS[table.name, status], actor, {"holder": urn, **_row(conn, urn)}, now)
 
 
 _HOLDER_ACTS = {
@@ -358,6 +366,10 @@ def _demand_same_duty(conn: Connection, name: PersonName) -> None:
             f"{name.urn} is registered as {row.duty}, not as {name.duty}; duties are kept apart",
             urn=name.urn,
         )
+
+
+def _row(conn: Connection, urn: str) -> dict[str, object]:
+    return rows_told(conn, (_holders(urn), urn))
 
 
 def _holders(urn: str) -> Table:

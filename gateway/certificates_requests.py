@@ -27,6 +27,7 @@ from certs.verify import serial_text
 from connectors.errors import Refused
 from gateway.access.errors import Conflict, NotFound
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.certificates import ACTIVE, check_key, holder_status, issue_certificate, register
 from gateway.certificates_tables import certificate_requests as table
 from gateway.clock import instant
@@ -100,7 +101,7 @@ def submit(
         requested_at=instant(now),
     )
     conn.execute(insert(table).values(**asdict(made)))
-    append(conn, Action.CERTIFICATE_REQUESTED, actor, _told(made), now)
+    append(conn, Action.CERTIFICATE_REQUESTED, actor, _told(conn, made), now)
     return made
 
 
@@ -131,7 +132,7 @@ def approve(conn: Connection, request_id: str, key: str, actor: str, now: dateti
             request=request_id,
         )
     _decide(conn, request_id, (WAITING,), APPROVED, actor, now)
-    append(conn, Action.CERTIFICATE_APPROVED, actor, _told(request), now)
+    append(conn, Action.CERTIFICATE_APPROVED, actor, _told(conn, request), now)
     return read_request(conn, request_id)
 
 
@@ -155,6 +156,7 @@ def fulfil(
     issued = issue_certificate(conn, authority, name, actor, now, csr, lifetime)
     serial = serial_text(issued.certificate.serial_number)
     conn.execute(update(table).where(table.c.id == request_id).values(status=ISSUED, serial=serial))
+    append(conn, Action.CERTIFICATE_FULFILLED, actor, _told(conn, request) | {"serial": serial}, now)
     return read_request(conn, request_id), issued
 
 
@@ -241,9 +243,10 @@ def _demand_room(conn: Connection, agency: str) -> None:
 
 def _logged(conn: Connection, request_id: str, action: Action, actor: str, now: datetime) -> CertificateRequest:
     request = read_request(conn, request_id)
-    append(conn, action, actor, _told(request) | ({"ground": request.ground} if request.ground else {}), now)
+    append(conn, action, actor, _told(conn, request) | ({"ground": request.ground} if request.ground else {}), now)
     return request
 
 
-def _told(request: CertificateRequest) -> dict[str, str]:
-    return {"request": request.id, "holder": request.uri, "key_sha256": request.key_sha256}
+def _told(conn: Connection, request: CertificateRequest) -> dict[str, object]:
+    said = {"request": request.id, "holder": request.uri, "key_sha256": request.key_sha256}
+    return said | rows_told(conn, (table, request.id))

@@ -22,6 +22,7 @@ from gateway.access.giving import check_rows, check_scope, new_id
 from gateway.access.grants import WHOLE, Grant, read_grant
 from gateway.access.tables import applications
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.clock import instant
 
 STRICTNESS = ("unconditional", "conditional", "refused")
@@ -135,7 +136,13 @@ def store_application(
     if application.share_type == "unconditional" and must_endorse:
         application = replace(application, seats=(seat_of(AGENCY_ADMINISTRATOR, application.applicant),))
     conn.execute(insert(applications).values(**asdict(application)))
-    append(conn, action=Action.APPLICATION_FILED, actor=filed_by, at=now, facts=told(application, filling))
+    append(
+        conn,
+        action=Action.APPLICATION_FILED,
+        actor=filed_by,
+        at=now,
+        facts=told(application, filling) | rows_told(conn, (applications, application.id)),
+    )
     return application
 
 

@@ -15,6 +15,7 @@ from gateway.access.giving import check_scope, new_id
 from gateway.access.grants import WHOLE, find_grant
 from gateway.access.tables import challenges
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.clock import instant
 from gateway.erasure.quarantined import challenge_context
 from gateway.sealing import Sealer
@@ -77,6 +78,7 @@ def challenge(context: Context, doubt: Doubt, purpose: str | None) -> dict[str, 
         conn.execute(insert(challenges).values(**row))
         # The values stay out of the log: they may be personal.
         facts = {"challenge": row["id"], "record_type": doubt.record_type, "seq": doubt.seq, "field": doubt.field}
+        facts |= rows_told(conn, (challenges, challenge_id))
         about = [version.uscc] if version.uscc else []
         append(
             conn,
@@ -121,7 +123,7 @@ def decide(context: Context, challenge_id: str, decision: str, reason: str) -> d
         )
         if done.rowcount != 1:
             raise Conflict(f"校核 {challenge_id} 已有结果。", f"Challenge {challenge_id} is decided already.")
-        facts = {"challenge": challenge_id, "reason": reason}
+        facts = {"challenge": challenge_id, "reason": reason, **rows_told(conn, (challenges, challenge_id))}
         append(conn, action=DECISIONS[decision], actor=context.caller.urn, at=context.now, facts=facts)
     return read_challenge(context, challenge_id)
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, update
 from gateway.access.applications import Application, list_applications
 from gateway.access.tables import applications
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.clock import instant, parse_instant
 from gateway.store import Store
 from gateway.working_days import Deadline, WorkingDays, load_working_days
@@ -98,6 +99,7 @@ def _escalate(conn: Connection, application: Application, calendar: WorkingDays,
         "record_type": application.record_type,
         "missing": list(application.missing),
         **(clock(application, calendar, now) or {}),
+        **rows_told(conn, (applications, application.id)),
     }
     append(conn, Action.APPLICATION_OVERDUE, NOBODY, facts, now)
     return True

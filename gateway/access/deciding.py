@@ -26,6 +26,7 @@ from gateway.access.grants import Grant
 from gateway.access.separation import is_separated
 from gateway.access.tables import applications
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.certificates_tables import systems
 from gateway.clock import instant
 from gateway.store import Store
@@ -221,8 +222,8 @@ def _say_yes(
     said = {"by": by.name, "at": instant(now)}
     application = replace(application, approvals={**application.approvals, **dict.fromkeys(seats, said)})
     _store(conn, application)
-    facts: dict[str, object] = {"application": application.id, "seats": list(seats)}
-    append(conn, Action.APPLICATION_APPROVED, by.name, facts | _bootstrap(by), now)
+    facts = {"application": application.id, "seats": list(seats), **_bootstrap(by), **_row(conn, application)}
+    append(conn, Action.APPLICATION_APPROVED, by.name, facts, now)
     return application if application.missing else _grant_it(conn, application, by.name, now)
 
 
@@ -265,9 +266,10 @@ def _grant_it(conn: Connection, application: Application, by: str, now: datetime
         application_id=application.id,
         approvals=application.approvals,
     )
-    give(conn, grant, now, replaces=application.replaces)
     granted = replace(application, status="granted", decided_by=by, decided_at=instant(now), grant_id=grant.id)
+    # Before the grant, whose entry tells of both rows.
     _store(conn, granted)
+    give(conn, grant, now, replaces=application.replaces)
     return granted
 
 
@@ -276,8 +278,13 @@ def _close(
 ) -> Application:
     closed = replace(application, status=status, reason=reason, decided_by=by.name, decided_at=instant(now))
     _store(conn, closed)
-    append(conn, action, by.name, {"application": application.id, "reason": reason, **_bootstrap(by)}, now)
+    facts = {"application": application.id, "reason": reason, **_bootstrap(by), **_row(conn, application)}
+    append(conn, action, by.name, facts, now)
     return closed
+
+
+def _row(conn: Connection, application: Application) -> dict[str, object]:
+    return rows_told(conn, (applications, application.id))
 
 
 def _store(conn: Connection, application: Application) -> None:

@@ -15,8 +15,9 @@ from connectors.registry import sources as registered
 from gateway.access.errors import Conflict, Invalid
 from gateway.access.grants import WHOLE, Grant, read_grant
 from gateway.access.projection import restricted_fields
-from gateway.access.tables import grants
+from gateway.access.tables import applications, grants
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.clock import instant
 from schemas.columnar import contract
 from schemas.records import RECORD_TYPES
@@ -27,7 +28,7 @@ def give(conn: Connection, grant: Grant, now: datetime, replaces: str | None = N
 
     Args:
         grant: made by ``new_grant``.
-        replaces: the grant that it changes, which has been ended.
+        replaces: the grant that it changes, which has been ended. The application it comes from is settled too.
 
     Raises:
         Invalid: unknown record type or field, or a period that ends before it begins.
@@ -36,7 +37,10 @@ def give(conn: Connection, grant: Grant, now: datetime, replaces: str | None = N
     row = asdict(grant)
     conn.execute(insert(grants).values(**row))
     action = Action.GRANT_CHANGED if replaces else Action.GRANT_GIVEN
-    append(conn, action=action, actor=grant.given_by, at=now, facts={**_told(grant), "replaces": replaces})
+    touched = [(grants, one) for one in (grant.id, replaces) if one]
+    touched += [(applications, grant.application_id)] if grant.application_id else []
+    facts = {**_told(grant), "replaces": replaces, **rows_told(conn, *touched)}
+    append(conn, action=action, actor=grant.given_by, at=now, facts=facts)
     return grant
 
 
@@ -91,7 +95,8 @@ def withdraw(conn: Connection, grant_id: str, by: str, now: datetime, reason: st
     """
     grant = end(conn, grant_id, "withdrawn", by, now)
     facts = {"grant": grant_id, "system": grant.system_urn, "record_type": grant.record_type, "reason": reason}
-    append(conn, action=Action.GRANT_WITHDRAWN, actor=by, at=now, facts=facts)
+    told = rows_told(conn, (grants, grant_id))
+    append(conn, action=Action.GRANT_WITHDRAWN, actor=by, at=now, facts={**facts, **told})
     return grant
 
 

@@ -16,6 +16,7 @@ from gateway.access.duties import THREE, TITLES, demand_duty
 from gateway.access.errors import Conflict, Invalid
 from gateway.access.tables import separation
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.certificates import ACTIVE, GOOD
 from gateway.certificates_tables import certificates, people
 from gateway.clock import instant
@@ -68,7 +69,8 @@ def separate(conn: Connection, by: str, now: datetime) -> dict[str, list[str]]:
             missing=missing,
         )
     conn.execute(insert(separation).values(id=_ONE, since=instant(now), by=by))
-    append(conn, Action.DUTIES_SEPARATED, by, {"holders": {duty: held[duty] for duty in THREE}}, now)
+    facts = {"holders": {duty: held[duty] for duty in THREE}, **rows_told(conn, (separation, _ONE))}
+    append(conn, Action.DUTIES_SEPARATED, by, facts, now)
     return {duty: held[duty] for duty in THREE}
 
 
@@ -95,7 +97,7 @@ def reopen(conn: Connection, by: Identity, reason: str, now: datetime) -> bool:
     if row.reopen_asked_by is None:
         asked = {"reopen_asked_by": by.urn, "reopen_duty": by.duty, "reopen_reason": reason}
         conn.execute(update(separation).values(**asked))
-        append(conn, Action.DUTIES_REOPEN_ASKED, by.urn, facts, now)
+        append(conn, Action.DUTIES_REOPEN_ASKED, by.urn, facts | rows_told(conn, (separation, _ONE)), now)
         return False
     if by.urn == row.reopen_asked_by or by.duty == row.reopen_duty:
         raise Conflict(
@@ -103,5 +105,6 @@ def reopen(conn: Connection, by: Identity, reason: str, now: datetime) -> bool:
             f"{row.reopen_asked_by} ({TITLES[row.reopen_duty][1]}) has asked; another person of another duty confirms.",
         )
     conn.execute(delete(separation))
-    append(conn, Action.DUTIES_REOPENED, by.urn, {**facts, "asked_by": row.reopen_asked_by}, now)
+    told = {"asked_by": row.reopen_asked_by, **rows_told(conn, (separation, _ONE))}
+    append(conn, Action.DUTIES_REOPENED, by.urn, {**facts, **told}, now)
     return True

@@ -11,6 +11,7 @@ from gateway.audit.files import log_folder
 from gateway.audit.keys import load_verifier
 from gateway.audit.notes import Checkpoint, NoteError, Verifier, open_checkpoint
 from gateway.audit.problems import Problem, Problems, Progress, place
+from gateway.audit.registers import verify_registers
 from gateway.audit.verify_log import verify_log
 from gateway.audit.verify_quarantine import verify_quarantine
 from gateway.audit.verify_versions import verify_register, verify_versions
@@ -72,6 +73,7 @@ def verify(
         log = verify_log(conn, store, verifier, filed, kept, problems, progress)
         versions = verify_versions(conn, store.settings, log.landings, problems, progress)
         verify_register(conn, log.landings, problems)
+        verify_registers(conn, log.rows, problems)
         verify_quarantine(conn, log.landings, problems)
     ordered = sorted(problems.found, key=place)
     return VerifyReport(

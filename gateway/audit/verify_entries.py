@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.audit.actions import Action
 from gateway.audit.merkle import leaf_hashes
 from gateway.audit.problems import Problems, unreadable
+from gateway.audit.registers import ROWS
 from gateway.audit.tables import entries, ranges, read_body, subjects
 from gateway.store.dialect import fetch
 
@@ -33,6 +34,7 @@ _TOLD = {
     "record_type": pl.String(),
     "first_seq": pl.Int64(),
     "last_seq": pl.Int64(),
+    ROWS: pl.List(pl.String()),
 }
 """What of a body is held against columns and index tables."""
 

@@ -11,6 +11,7 @@ from gateway.audit.files import log_folder
 from gateway.audit.merkle import EMPTY_ROOT
 from gateway.audit.notes import Checkpoint, NoteError, Verifier, open_checkpoint
 from gateway.audit.problems import Problems, Progress
+from gateway.audit.registers import ROWS
 from gateway.audit.tables import entries, seal_state
 from gateway.audit.tiles import WIDTH, Edge, bundles
 from gateway.audit.verify_entries import Landing, Page, read_page, verify_indexes
@@ -32,6 +33,15 @@ class LogState:
     root: bytes = EMPTY_ROOT
     unsealed: int = 0
     landings: list[Landing] = field(default_factory=list)
+    rows: dict[str, tuple[int | None, str]] = field(default_factory=dict)
+
+    def take(self, page: Page) -> None:
+        """What a page tells of deliveries and of rows of registers; of each row the newest entry counts."""
+        self.landings += page.landings
+        told = page.told.select("idx", ROWS).drop_nulls(ROWS).explode(ROWS)
+        for index, row in told.iter_rows():
+            name, _, digest = str(row).rpartition("=")
+            self.rows[name] = (index, digest)
 
 
 def verify_log(
@@ -60,7 +70,7 @@ def verify_log(
         page = read_page(conn, (entries.c.idx >= start) & (entries.c.idx < end), problems)
         _verify_complete(page, start, end, problems)
         verify_indexes(conn, page, problems)
-        state.landings += page.landings
+        state.take(page)
         leaves = page.filled(page.leaves, start, end, _LOST)
         bodies = page.filled(page.bodies, start, end, b"")
         trees.pass_by(edge, leaves)
@@ -75,7 +85,7 @@ def verify_log(
     _verify_seal_state(conn, edge, problems)
     waiting = read_page(conn, entries.c.idx.is_(None), problems)
     state.unsealed = len(waiting.bodies)
-    state.landings += waiting.landings
+    state.take(waiting)
     verify_other_files(store, folder, size, problems)
     return state
 

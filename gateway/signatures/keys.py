@@ -26,6 +26,7 @@ from certs.trust import TrustFile
 from certs.verify import Identity, verify
 from connectors.errors import Refused
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.certificates import ACTIVE, GOOD, REVOKED, RegistrySource, holder_status
 from gateway.certificates_tables import certificates
 from gateway.clock import instant
@@ -94,7 +95,8 @@ def register_key(conn: Connection, name: SystemName, pem: bytes, actor: str, now
         )
     )
     facts = {"key_id": key_id, "holder": name.urn, "algorithm": key.algorithm.name, "not_after": instant(ends)}
-    append(conn, Action.SIGNING_KEY_REGISTERED, actor, facts, now)
+    told = rows_told(conn, (signing_keys, key_id))
+    append(conn, Action.SIGNING_KEY_REGISTERED, actor, {**facts, **told}, now)
     return key_id
 
 
@@ -117,7 +119,8 @@ def revoke_key(conn: Connection, key_id: str, reason: str, actor: str, now: date
     )
     if changed.rowcount != 1:
         raise Refused(f"没有有效的签名密钥 {key_id}。", f"no good signing key {key_id}", key_id=key_id)
-    append(conn, Action.SIGNING_KEY_REVOKED, actor, {"key_id": key_id, "reason": reason}, now)
+    facts = {"key_id": key_id, "reason": reason, **rows_told(conn, (signing_keys, key_id))}
+    append(conn, Action.SIGNING_KEY_REVOKED, actor, facts, now)
 
 
 def key_rows(conn: Connection) -> Sequence[RowMapping]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, select
 
+from gateway.audit.registers import REGISTERS
 from gateway.audit.tables import entries
 from gateway.audit.verify import VerifyReport, verify
 from gateway.store import Store
+from gateway.store.metadata import metadata
 from gateway.store.tables import deliveries
 
 Alter = Callable[[Connection], object]
@@ -28,6 +30,11 @@ def found(report: VerifyReport) -> list[tuple[int | None, str, str]]:
 
 def entry_id(idx: int) -> ScalarSelect[int]:
     return select(entries.c.id).where(entries.c.idx == idx).scalar_subquery()
+
+
+def registers() -> list[Table]:
+    """The tables of which each row is told by an entry."""
+    return [metadata.tables[name] for name in REGISTERS if name in metadata.tables]
 
 
 def told_by(idx: int) -> ColumnElement[bool]:

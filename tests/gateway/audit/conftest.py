@@ -12,6 +12,7 @@ from gateway.audit.files import log_folder
 from gateway.audit.log import append, seal
 from gateway.audit.tables import entries, ranges, seal_state, subjects
 from gateway.store import Store
+from tests.gateway.audit.altering import registers
 from tests.gateway.audit.landings import ADA, BOB, complaint, land_complaints
 
 
@@ -19,7 +20,7 @@ from tests.gateway.audit.landings import ADA, BOB, complaint, land_complaints
 def store(store: Store, now: datetime) -> Store:
     """An installation whose log begins anew with one entry, not sealed yet, so that tests can count places from 0."""
     with store.write() as conn:
-        for table in (subjects, ranges, entries, seal_state):
+        for table in (subjects, ranges, entries, seal_state, *registers()):
             conn.execute(delete(table))
         append(conn, action="home.initialised", actor="cli", at=now, facts={"log_origin": "xinqiao.local/log"})
     shutil.rmtree(log_folder(store.settings))

@@ -40,6 +40,7 @@ from gateway.witness.answering import add_checkpoint
 from gateway.witness.home import WitnessHome, initialise_witness
 from gateway.witness.serving import witness_app
 from tests.conftest import NOW
+from tests.gateway.audit.altering import registers
 
 LEAVES = leaf_hashes(bytes([number]) for number in range(40))
 
@@ -88,7 +89,7 @@ def act(store: Store, *numbers: int) -> None:
 def rewritten(store: Store, *numbers: int) -> None:
     """What only the operator can do: forget everything, and write and sign another history with the log's own key."""
     with store.write() as conn:
-        for table in (subjects, ranges, entries, seal_state):
+        for table in (subjects, ranges, entries, seal_state, *registers()):
             conn.execute(delete(table))
     shutil.rmtree(log_folder(store.settings) / "tile")
     (log_folder(store.settings) / "checkpoint").unlink()
