@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import pytest
 
 from gateway.access.giving import withdraw
 from gateway.access.quotas import Quota, set_quota
-from gateway.certificates_publish import pki_files
-from gateway.client import client as https_client
 from gateway.clock import utc_now
 from gateway.server import ServerProcess, start
-from tests.gateway.api.installation import PURPOSE, Installation, System, install
+from tests.gateway.api.installation import Installation, install
+from tests.gateway.api.open_connections import connections_to_every_worker, own_port
 
 pytestmark = pytest.mark.serial
 
@@ -41,12 +38,7 @@ def server(home: Installation) -> Iterator[ServerProcess]:
 def connections(home: Installation, server: ServerProcess) -> Iterator[list[httpx.Client]]:
     """Connections of one system that stay open, among them at least one to each worker."""
     system = home.system("urn:xinqiao:customs:risk")
-    with ExitStack() as stack:
-        opened: list[httpx.Client] = []
-        while len(set(map(_worker, opened))) < 2:
-            assert len(opened) < 100, "no connection reached the second worker"
-            opened.append(stack.enter_context(_client(home, server, system)))
-            opened[-1].get("/healthz").raise_for_status()
+    with connections_to_every_worker(home, server, system) as opened:
         yield opened
 
 
@@ -54,7 +46,7 @@ def test_a_grant_that_is_withdrawn_ends_with_the_next_request_on_every_open_conn
     home: Installation, connections: list[httpx.Client]
 ) -> None:
     grant = home.grant("urn:xinqiao:customs:risk")
-    ports = [_port(one) for one in connections]
+    ports = [own_port(one) for one in connections]
     before = [one.get(FEED).status_code for one in connections]
     with home.store.write() as conn:
         withdraw(conn, grant.id, "test", utc_now())
@@ -63,7 +55,7 @@ def test_a_grant_that_is_withdrawn_ends_with_the_next_request_on_every_open_conn
 
     assert before == [200] * len(connections)
     assert [(one.status_code, one.json()["code"]) for one in after] == [(403, "grant_withdrawn")] * len(connections)
-    assert [_port(one) for one in connections] == ports
+    assert [own_port(one) for one in connections] == ports
 
 
 def test_a_grant_that_is_narrowed_shows_less_with_the_next_request(
@@ -93,30 +85,3 @@ def test_the_workers_together_admit_as_many_reads_as_the_quota_has(
 
     assert [one.status_code for one in answers].count(200) == 25
     assert {int(one.headers["Retry-After"]) > 0 for one in answers if one.status_code == 429} == {True}
-
-
-def _client(home: Installation, server: ServerProcess, system: System) -> httpx.Client:
-    opened = https_client(server.url, pki_files(home.settings).trust, system.certificate, system.key)
-    opened.headers["Xinqiao-Purpose"] = PURPOSE
-    return opened
-
-
-def _port(client: httpx.Client) -> int:
-    """Our end of the open connection: the same port is the same connection."""
-    return int(client.get("/healthz").extensions["network_stream"].get_extra_info("client_addr")[1])
-
-
-def _worker(client: httpx.Client) -> int:
-    """The process that holds the server's end of the connection."""
-    ours = f":{_port(client):04X}"
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    (inode,) = [line[9] for line in lines if line[2].endswith(ours) and line[3] == "01"]
-    holders = []
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if str(link.readlink()) == f"socket:[{inode}]":
-                holders.append(int(link.parts[2]))
-        except OSError:
-            continue
-    (holder,) = holders
-    return holder
