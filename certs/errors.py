@@ -145,7 +145,7 @@ class ChainBroken(NotTrusted):
 
     def __init__(self, issuer: str, problem: str) -> None:
         super().__init__(
-            f"证书不是由受信任的机构签发（签发者 {issuer}):{problem}；请使用信桥机构签发的证书。",
+            f"证书不是由受信任的机构签发（签发者 {issuer}）：{problem}；请使用信桥机构签发的证书。",
             f"the certificate does not lead to a trusted authority (issuer {issuer}): {problem}; "
             "use one issued by an authority this gateway trusts",
             issuer=issuer,

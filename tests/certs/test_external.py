@@ -143,10 +143,8 @@ def critical_entry(foreign: Foreign) -> bytes:
     """An entry that names another issuer, as indirect lists do."""
     other = x509.CertificateIssuer([x509.DirectoryName(foreign.authority.root.subject)])
     revoked = x509.RevokedCertificateBuilder(1 << 70, NOW).add_extension(other, critical=True).build()
-    builder = x509.CertificateRevocationListBuilder(foreign.authority.certificate.subject, NOW, NOW + DAY)
-    return (
-        builder.add_revoked_certificate(revoked).sign(foreign.authority.key, hashes.SHA256()).public_bytes(Encoding.DER)
-    )
+    builder = x509.CertificateRevocationListBuilder().add_extension(x509.CRLNumber(2), critical=False)
+    return signed(foreign, builder.add_revoked_certificate(revoked))
 
 
 def with_sha1(foreign: Foreign) -> bytes:
@@ -185,13 +183,34 @@ UNUSABLE = {
 }
 
 
+REASONS = {
+    "ended": "ended at 2026-05-31",
+    "not begun": "has not come yet",
+    "bent": "not signed by",
+    "of another authority with the same name": "not signed by",
+    "cut": "cannot be read",
+    "no list at all": "cannot be read",
+    "empty": "cannot be read",
+    "a delta list": "critical extensions",
+    "an unknown critical extension": "critical extensions",
+    "of authorities only": "other kind",
+    "indirect": "indirect",
+    "of some reasons": "some reasons",
+    "of another distribution point": "another distribution point",
+    "an entry with an unknown critical extension": "an entry has unknown critical",
+    "without a number": "no CRL number",
+    # The library does not even try SHA-1.
+    "signed with SHA-1": "not signed by",
+}
+
+
 @pytest.mark.parametrize("how", UNUSABLE)
 def test_a_list_that_may_not_be_used_says_unknown_and_never_good(
     foreign: Foreign, trust_file: TrustFile, how: str
 ) -> None:
     (foreign.folder / "issuing.crl").write_bytes(UNUSABLE[how](foreign))
 
-    with pytest.raises(RevocationUnknown):
+    with pytest.raises(RevocationUnknown, match=REASONS[how]):
         enter(trust_file, foreign.issue().certificate)
 
 
