@@ -34,6 +34,7 @@ class Part:
         digest: SHA-256 of the bytes, lower-case hex.
         size: in bytes.
         erased: id of the erasure of personal data for which the bytes were destroyed, or None.
+        removed: instant text since when they are gone because their retention has ended, or None.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Part:
     digest: str
     size: int
     erased: str | None = None
+    removed: str | None = None
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,9 @@ def load(conn: Connection, delivery_id: str, home: Path) -> Delivery:
     return Delivery(
         source=row.source,
         parts=tuple(
-            Part(p["name"], p["media_type"], home / p["path"], p["digest"], p["size"], p.get("erased"))
+            Part(
+                p["name"], p["media_type"], home / p["path"], p["digest"], p["size"], p.get("erased"), p.get("removed")
+            )
             for p in row.parts
         ),
         origin=row.origin,
@@ -122,6 +124,15 @@ def check_bytes(delivery: Delivery) -> None:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             found = None
+        if found is None and part.removed:
+            raise Refused(
+                f"{delivery.source}：原始文件“{part.name}”已于 {part.removed} 按留存期限清除，无法重放"
+                f"（SHA-256 {part.digest}）",
+                f"{delivery.source}: the kept file {part.name!r} was removed at the end of its retention on "
+                f"{part.removed} and cannot be replayed (SHA-256 {part.digest})",
+                part=part.name,
+                digest=part.digest,
+            )
         if found != part.digest:
             zh, en = ("已不存在", "is gone") if found is None else ("已被改动", "was altered")
             raise Refused(

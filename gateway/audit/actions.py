@@ -79,6 +79,11 @@ class Action(StrEnum):
     SIGNING_KEY_REGISTERED = "signing_key.registered", "登记签名密钥", "signing key registered"
     SIGNING_KEY_REVOKED = "signing_key.revoked", "吊销签名密钥", "signing key revoked"
 
+    HOLD_PLACED = "hold.placed", "法律保全", "legal hold placed"
+    HOLD_RELEASED = "hold.released", "解除法律保全", "legal hold released"
+    BYTES_REMOVED = "bytes.removed", "到期清除原始文件", "received files removed at the end of retention"
+    LOG_EXPORTED = "log.exported", "导出审计日志", "part of the log exported"
+
     CHALLENGE_RAISED = "challenge.raised", "提出校核", "challenge raised"
     CHALLENGE_UPHELD = "challenge.upheld", "校核属实", "challenge upheld"
     CHALLENGE_REJECTED = "challenge.rejected", "校核不成立", "challenge rejected"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
@@ -63,6 +64,19 @@ def _inclusion(store: Store, which: ColumnElement[bool], zh: str, en: str) -> di
         "proof": proof_text(proof),
         "checkpoint": checkpoint.note,
     }
+
+
+def newest_checkpoint(store: Store) -> Checkpoint | None:
+    """The newest checkpoint, with the cosignatures it has so far; None before the first seal."""
+    newest = current_checkpoint(store)
+    if newest is None:
+        return None
+    try:
+        filed = (log_folder(store.settings) / "checkpoint").read_text("utf-8")
+    except FileNotFoundError:
+        return newest
+    # The file repeats the database's note; witnesses' lines follow below it.
+    return replace(newest, note=filed) if filed.startswith(newest.note) else newest
 
 
 def _checkpoint_over(store: Store, index: int | None) -> Checkpoint | None:

@@ -43,12 +43,12 @@ def who_read(conn: Connection, uscc: str) -> list[Listed]:
     Reads that name the entity, and reads of feeds and exports that covered a version of one of
     its records – also a version from before the record was linked to it.
     """
-    return _listed(conn, _touching(conn, uscc), entries.c.action.in_(READS))
+    return _listed(conn, touching(conn, uscc), entries.c.action.in_(READS))
 
 
 def who_changed(conn: Connection, uscc: str) -> list[Listed]:
     """Every delivery that landed a version about an entity, and every other act that names it, oldest first."""
-    return _listed(conn, _touching(conn, uscc), entries.c.action.not_in((*READS, Action.READ_REFUSED)))
+    return _listed(conn, touching(conn, uscc), entries.c.action.not_in((*READS, Action.READ_REFUSED)))
 
 
 def what_did(conn: Connection, actor: str, limit: int = 1000) -> list[Listed]:
@@ -73,7 +73,7 @@ def landing_entry(conn: Connection, delivery_id: str) -> int | None:
     return found
 
 
-def _touching(conn: Connection, uscc: str) -> set[int]:
+def touching(conn: Connection, uscc: str) -> set[int]:
     """Ids of the entries that name an entity or cover a version of one of its records."""
     found = _naming(conn, uscc)
     for record_type in RECORD_TYPES:

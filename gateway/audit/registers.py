@@ -19,6 +19,7 @@ from gateway.store.metadata import metadata
 
 REGISTERS = (
     "applications",
+    "audit_holds",
     "certificate_requests",
     "certificates",
     "challenges",

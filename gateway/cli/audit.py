@@ -18,6 +18,7 @@ from gateway.audit.reading import Listed, list_entries, what_did, who_changed, w
 from gateway.audit.verify import VerifyReport
 from gateway.audit.verify import verify as verify_everything
 from gateway.audit.witnessing import collect, last_asked
+from gateway.cli.audit_keeping import export_log, hold, holds, release_hold, retention, verify_export_file
 from gateway.cli.audit_proofs import (
     FILE,
     consistency,
@@ -31,11 +32,11 @@ from gateway.cli.audit_proofs import (
     verify_receipt_file,
     vkey_option,
 )
+from gateway.cli.codes import checked_uscc
 from gateway.cli.output import json_option, print_json, print_rows, shown
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
-from schemas.identifiers import uscc as uscc_rules
 
 _COLUMNS = (
     ("index", "序号 index"),
@@ -60,7 +61,19 @@ def audit() -> None:
     """透明日志：校验与查询 / The transparency log: verify it, and ask it."""
 
 
-for _command in (prove, consistency, verify_receipt_file, verify_consistency_file, verify_log):
+for _command in (
+    prove,
+    consistency,
+    verify_receipt_file,
+    verify_consistency_file,
+    verify_log,
+    hold,
+    release_hold,
+    holds,
+    retention,
+    export_log,
+    verify_export_file,
+):
     audit.add_command(_command)
 
 
@@ -94,7 +107,7 @@ def verify(settings: Settings, against: Path | None, vkey_file: Path | None, as_
 def who_read_about(settings: Settings, uscc: str, as_json: bool) -> None:
     """Who read anything about the entity USCC, when, and for what purpose. 谁读过该主体。"""
     with open_home(settings) as store, store.read() as conn:
-        _print_entries(who_read(conn, _checked(uscc)), as_json)
+        _print_entries(who_read(conn, checked_uscc(uscc)), as_json)
 
 
 @audit.command("who-changed")
@@ -104,7 +117,7 @@ def who_read_about(settings: Settings, uscc: str, as_json: bool) -> None:
 def who_changed_about(settings: Settings, uscc: str, as_json: bool) -> None:
     """Which deliveries and acts changed something about the entity USCC. 谁改过该主体。"""
     with open_home(settings) as store, store.read() as conn:
-        _print_entries(who_changed(conn, _checked(uscc)), as_json)
+        _print_entries(who_changed(conn, checked_uscc(uscc)), as_json)
 
 
 @audit.command("what-did")
@@ -165,13 +178,6 @@ def cosign(settings: Settings, as_json: bool) -> None:
 def witnesses(settings: Settings, as_json: bool) -> None:
     """What came of asking each witness last. 见证方最近一次的答复。"""
     print_rows(last_asked(settings), _WITNESSES, as_json)
-
-
-def _checked(text: str) -> str:
-    code = uscc_rules.normalize(text)
-    if faults := uscc_rules.validate(code):
-        raise Refused(faults[0].zh, faults[0].en, rules=[fault.rule for fault in faults])
-    return code
 
 
 def _print_entries(found: Sequence[Listed], as_json: bool) -> None:

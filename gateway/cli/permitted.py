@@ -30,6 +30,7 @@ ANYBODY = (
     "audit verify-receipt",
     "audit verify-consistency",
     "audit verify-log",
+    "audit verify-export",
     "audit consistency",
     "audit checkpoint",
     "duties list",
@@ -69,6 +70,9 @@ ACTS = {
     "grants quota": Act.SET_QUOTA,
     "grants quotas": Act.SEE_GRANTS,
     "audit": Act.READ_LOG,
+    "audit hold": Act.HOLD_LOG,
+    "audit release": Act.HOLD_LOG,
+    "audit retention": Act.HOLD_LOG,
     "duties register": Act.REGISTER,
     "duties reopen": Act.REOPEN,
 }

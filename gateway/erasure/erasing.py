@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, select, update
 from connectors.errors import Refused
 from gateway.access.errors import Conflict
 from gateway.audit import Action, append
+from gateway.audit.holds import demand_no_hold
 from gateway.audit.log import seal
 from gateway.clock import instant
 from gateway.erasure import kept_bytes
@@ -57,7 +58,8 @@ def approve(store: Store, erasure_id: str, by: str, now: datetime) -> dict[str, 
     Raises:
         NotFound: no such request.
         Conflict: it is done or refused, or the same person asked for it.
-        Refused: no record holds what is looked for, or a delivery of its source waits to be landed.
+        Refused: no record holds what is looked for, a delivery of its source waits to be landed, or something of
+            it is under legal hold.
     """
     sealer = load_sealer(store.settings.home)
     with store.write() as conn:
@@ -94,6 +96,7 @@ def _erase_in_database(conn: Connection, sealer: Sealer, row: Row[Any], by: str,
             erasure=row.id,
         )
     sources = {one.source for one in found.values()}
+    demand_no_hold(conn, sources, {uscc for one in found.values() for uscc in one.usccs})
     if left := kept_bytes.waiting(conn, sources):
         raise Refused(
             f"{len(left)} 次交付尚未入库，其中可能还有该信息；请先让其入库，再批准删除",
