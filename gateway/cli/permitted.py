@@ -50,6 +50,8 @@ ACTS = {
     "keys": Act.CERTIFY,
     "ca": Act.CERTIFY,
     "ca list": Act.SEE_CERTIFICATES,
+    "signing-keys": Act.CERTIFY,
+    "signing-keys list": Act.SEE_CERTIFICATES,
     "certs": Act.CERTIFY,
     "certs request": Act.REQUEST_CERTIFICATE,
     "certs withdraw": Act.REQUEST_CERTIFICATE,

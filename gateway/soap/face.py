@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -34,6 +34,11 @@ class Explanation(Protocol):
     @property
     def code(self) -> str:
         """Stable code."""
+        ...
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """Machine-readable facts, among them when to come back."""
         ...
 
     @property
@@ -97,7 +102,10 @@ def soap_blueprint(
 def _failed(version: Version, said: Explanation, request_id: str) -> Response:
     is_sender = said.status < 500
     told = _fault(version, "sender" if is_sender else "receiver", said.code, said.zh, said.en, request_id)
-    return _answer(version, _status(version, is_sender=is_sender), told)
+    answer = _answer(version, _status(version, is_sender=is_sender), told)
+    if (seconds := said.details.get("retry_after_s")) is not None:
+        answer.headers["Retry-After"] = str(seconds)
+    return answer
 
 
 def _perform(asked: etree._Element, context: Context) -> etree._Element:
