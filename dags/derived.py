@@ -74,5 +74,36 @@ def verify_audit_log() -> None:
     verify_everything()
 
 
+@dag(
+    dag_id="derived__notify",
+    description="推送更正与校核通知 / push what systems are to be told; note challenges over their clock",
+    schedule=CronDataIntervalTimetable("*/5 * * * *", timezone=AGENCY_TIME),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    tags=["derived"],
+    on_failure_callback=note_failed_run,
+    default_args={"on_failure_callback": note_failed_task},
+)
+def notify_systems() -> None:
+    """Retries and their waits are the outbox's own; a run only does what is due."""
+
+    @task(retries=0, execution_timeout=timedelta(hours=1))
+    def push_due() -> dict[str, int]:
+        """Returns how many were delivered, failed, given up, and how many challenges are newly overdue."""
+        from gateway.access.challenges import note_overdue
+        from gateway.clock import utc_now
+        from gateway.home import open_home
+        from gateway.notifications.dispatch import dispatch
+        from gateway.settings import Settings
+
+        with failing_for_good(), open_home(Settings.load()) as store:
+            late = note_overdue(store, utc_now())
+            return {**dispatch(store, utc_now), "overdue": len(late)}
+
+    push_due()
+
+
 link_waiting_records()
+notify_systems()
 verify_audit_log()

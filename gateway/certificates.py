@@ -77,6 +77,12 @@ def holder_status(conn: Connection, urn: str) -> str | None:
     return conn.scalar(select(table.c.status).where(table.c.urn == urn))
 
 
+def active_systems(conn: Connection, agency: str) -> list[str]:
+    """URNs of the systems of an agency that are not suspended."""
+    found = select(systems.c.urn).where(systems.c.agency == agency, systems.c.status == ACTIVE).order_by(systems.c.urn)
+    return list(conn.execute(found).scalars())
+
+
 def issue_certificate(
     conn: Connection,
     authority: Authority,

@@ -17,6 +17,7 @@ from gateway.certificates_publish import DEFAULT_HOSTS, prepare
 from gateway.clock import instant
 from gateway.erasure import tables as erasure_tables
 from gateway.keyring import create_ring, legacy_path, ring_path
+from gateway.notifications import tables as notification_tables
 from gateway.resolve import ENTITIES
 from gateway.settings import Settings
 from gateway.signatures import tables as signature_tables
@@ -75,7 +76,12 @@ def open_home(settings: Settings) -> Store:
 
 def _prepare_tables(store: Store, now: datetime) -> None:
     metadata = all_tables()
-    declared = (access_tables.grants, erasure_tables.erasures, signature_tables.signing_keys)
+    declared = (
+        access_tables.grants,
+        erasure_tables.erasures,
+        notification_tables.notifications,
+        signature_tables.signing_keys,
+    )
     if any(table.metadata is not metadata for table in declared):
         raise AssertionError("every table is declared on the one metadata, or it would not be made here")
     with store.write() as conn:

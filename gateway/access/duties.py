@@ -107,6 +107,14 @@ class Act(StrEnum):
     # Data: of people, only what an agency itself sent and must mend.
     READ_RECORDS = "records.read", "读取数据", "read records"
     QUARANTINE = "quarantine", "处理本部门隔离行", "settle quarantined rows of one's own agency", AGENCY_ADMINISTRATOR
+    SEE_CHALLENGES = (
+        "challenges.see",
+        "查看校核",
+        "see challenges and their clocks",
+        SYSTEM_ADMINISTRATOR,
+        AGENCY_ADMINISTRATOR,
+        AUDITOR,
+    )
     DECIDE_CHALLENGE = "challenges.decide", "处理校核", "decide on challenges", AGENCY_ADMINISTRATOR
     ASK_ERASURE = (
         "personal.ask",

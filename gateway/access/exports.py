@@ -143,6 +143,17 @@ def remove_expired(store: Store, now: datetime) -> int:
     return len(ids)
 
 
+def remove_of_type(store: Store, record_type: str, now: datetime) -> int:
+    """Remove the files of a record type at once, because they hold what has been erased. Returns how many."""
+    query = select(exports.c.id, exports.c.manifest).where(exports.c.removed_at.is_(None))
+    with store.write() as conn:
+        ids = [row.id for row in conn.execute(query) if row.manifest["record_type"] == record_type]
+        conn.execute(update(exports).where(exports.c.id.in_(ids)).values(removed_at=instant(now)))
+    for export_id in ids:
+        _path(store, export_id).unlink(missing_ok=True)
+    return len(ids)
+
+
 def _write(context: Context, grant: Grant, export_id: str, until: int, left: int | None) -> _File:
     path = _path(context.store, export_id)
     path.parent.mkdir(exist_ok=True, mode=0o700)

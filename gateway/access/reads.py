@@ -34,6 +34,10 @@ MAX_RECORDS = 1_000
 """Most records of one type about one entity in one answer; where there are more, the answer says so."""
 
 
+MAX_POSITIONS = 3_000
+"""Most positions that the entry of one read lists."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """What is known of one entity, as far as the caller's grants reach.
@@ -98,6 +102,7 @@ def read_entity(context: Context, uscc: str, purpose: str | None, as_of: datetim
             "purpose": purpose,
             "filter": {name: grant.filter() for name, grant in granted.items()},
             "records": counts,
+            **_positions({name: _seqs(found) for name, found in records.items() if found.versions}),
             **_as_of(as_of),
         }
         take_records(conn, context.caller.urn, quota, sum(counts.values()), context.now)
@@ -130,6 +135,7 @@ def read_records(
             "purpose": purpose,
             "filter": grant.filter(),
             "records": len(found.versions),
+            "seqs": _seqs(found),
             **_as_of(as_of),
         }
         take_records(conn, context.caller.urn, quota, len(found.versions), context.now)
@@ -274,6 +280,15 @@ def _records(conn: Connection, context: Context, grant: Grant, uscc: str, as_of:
         limit=MAX_RECORDS + 1,
     )
     return Records(project(stored[:MAX_RECORDS], grant, context.sealer), len(stored) <= MAX_RECORDS)
+
+
+def _seqs(found: Records) -> list[int]:
+    return [version.seq for version in found.versions]
+
+
+def _positions(shown: Mapping[str, Sequence[int]]) -> dict[str, object]:
+    """Which versions were shown, so that whoever read a wrong one can be told; not of thousands: an entry is small."""
+    return {"seqs": dict(shown)} if sum(map(len, shown.values())) <= MAX_POSITIONS else {}
 
 
 def _as_of(as_of: datetime | None) -> dict[str, object]:

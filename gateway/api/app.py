@@ -21,6 +21,7 @@ from gateway.api import (
     erasures,
     exports,
     metrics,
+    notifications,
     problems,
     public,
     quotas,
@@ -131,6 +132,7 @@ def _describe(app: Flask) -> None:
         exports.blueprint,
         certificates.blueprint,
         erasures.blueprint,
+        notifications.blueprint,
     ):
         api.register_blueprint(blueprint)
     # flask-smorest knows one content type for everything it answers.

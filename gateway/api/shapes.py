@@ -209,6 +209,11 @@ class Decision(Strict):
 
     decision = fields.String(required=True, validate=validate.OneOf(("upheld", "rejected")))
     reason = fields.String(required=True, validate=validate.Length(1, 1000))
+    corrected = fields.String(
+        allow_none=True,
+        validate=validate.Length(max=2000),
+        metadata=_said("upheld: the right value; absent: what the challenger believes; null empties the field"),
+    )
 
 
 class ErasureShape(Strict):
@@ -233,6 +238,13 @@ class ErasureShape(Strict):
         load_default=list,
         metadata=_said("the person's fields; absent: all"),
     )
+
+
+class NotificationQuery(Strict):
+    """Which stretch of the mailbox."""
+
+    after = fields.Integer(load_default=0, validate=validate.Range(0, MAX_ID), metadata=_said("Xinqiao-Next of before"))
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
 
 
 class CertificateRequest(Strict):

@@ -149,8 +149,9 @@ def challenge(said: dict[str, Any]) -> Response:
 @blueprint.arguments(Decision)
 @blueprint.response(200)
 def decide(said: dict[str, Any], challenge_id: str) -> Response:
-    """处理校核 · Uphold or reject a challenge of what your agency provided."""
-    return jsonify(challenges.decide(context(), challenge_id, said["decision"], said["reason"]))
+    """处理校核 · Uphold or reject a challenge of what your agency provided; upheld, the corrected record lands."""
+    empties = "corrected" in said and said["corrected"] is None
+    return jsonify(challenges.decide(context(), challenge_id, challenges.Ruling(**said, empties=empties)))
 
 
 def _concerning(asked: Context) -> str | None:

@@ -85,6 +85,7 @@ class Action(StrEnum):
     LOG_EXPORTED = "log.exported", "导出审计日志", "part of the log exported"
 
     CHALLENGE_RAISED = "challenge.raised", "提出校核", "challenge raised"
+    CHALLENGE_OVERDUE = "challenge.overdue", "校核逾期未办", "challenge overdue"
     CHALLENGE_UPHELD = "challenge.upheld", "校核属实", "challenge upheld"
     CHALLENGE_REJECTED = "challenge.rejected", "校核不成立", "challenge rejected"
 
@@ -96,10 +97,23 @@ class Action(StrEnum):
     ERASURE_ASKED = "erasure.asked", "申请删除个人信息", "erasure of personal data asked for"
     ERASURE_REFUSED = "erasure.refused", "拒绝删除个人信息", "erasure of personal data refused"
     BYTES_DESTROYED = "bytes.destroyed", "销毁原始文件", "kept files destroyed"
+    NOTIFICATION_GIVEN = "notification.given", "发出通知", "notification given out"
+    NOTIFICATION_DELIVERED = "notification.delivered", "通知送达", "notification delivered"
+    NOTIFICATION_ACKNOWLEDGED = "notification.acknowledged", "通知已确认", "notification acknowledged"
+    NOTIFICATION_GIVEN_UP = "notification.given_up", "通知未能送达", "notification could not be delivered"
+    RECORD_PUSHED = "record.pushed", "推送更正版本", "corrected version given out"
+
     PERSON_ERASED = "person.erased", "删除个人信息", "personal data erased"
 
 
-READS = (Action.ENTITY_READ, Action.RECORD_READ, Action.FEED_READ, Action.EXPORT_MADE, Action.EXPORT_FETCHED)
+READS = (
+    Action.ENTITY_READ,
+    Action.RECORD_READ,
+    Action.FEED_READ,
+    Action.EXPORT_MADE,
+    Action.EXPORT_FETCHED,
+    Action.RECORD_PUSHED,
+)
 """The acts by which somebody came to see records."""
 
 

@@ -43,12 +43,12 @@ def who_read(conn: Connection, uscc: str) -> list[Listed]:
     Reads that name the entity, and reads of feeds and exports that covered a version of one of
     its records – also a version from before the record was linked to it.
     """
-    return _listed(conn, touching(conn, uscc), entries.c.action.in_(READS))
+    return listed(conn, touching(conn, uscc), entries.c.action.in_(READS))
 
 
 def who_changed(conn: Connection, uscc: str) -> list[Listed]:
     """Every delivery that landed a version about an entity, and every other act that names it, oldest first."""
-    return _listed(conn, touching(conn, uscc), entries.c.action.not_in((*READS, Action.READ_REFUSED)))
+    return listed(conn, touching(conn, uscc), entries.c.action.not_in((*READS, Action.READ_REFUSED)))
 
 
 def what_did(conn: Connection, actor: str, limit: int = 1000) -> list[Listed]:
@@ -75,13 +75,14 @@ def landing_entry(conn: Connection, delivery_id: str) -> int | None:
 
 def touching(conn: Connection, uscc: str) -> set[int]:
     """Ids of the entries that name an entity or cover a version of one of its records."""
-    found = _naming(conn, uscc)
+    found = naming(conn, uscc)
     for record_type in RECORD_TYPES:
-        found.update(_covering(conn, record_type, _positions(record_type, uscc)))
+        found.update(covering(conn, record_type, _positions(record_type, uscc)))
     return found
 
 
-def _naming(conn: Connection, uscc: str) -> set[int]:
+def naming(conn: Connection, uscc: str) -> set[int]:
+    """Ids of the entries that name an entity."""
     return set(conn.execute(select(subjects.c.entry_id).where(subjects.c.uscc == uscc)).scalars())
 
 
@@ -97,7 +98,7 @@ def _positions(record_type: str, uscc: str) -> Select[tuple[int]]:
     return select(both.c.seq)
 
 
-def _covering(conn: Connection, record_type: str, positions: Select[tuple[int]]) -> Iterator[int]:
+def covering(conn: Connection, record_type: str, positions: Select[tuple[int]]) -> Iterator[int]:
     """Ids of the entries that cover one of these positions.
 
     Per span one index range of ``2 ** span`` positions before each, however many entries there are.
@@ -128,7 +129,8 @@ def _spans(conn: Connection, record_type: str) -> Iterator[int]:
         yield span
 
 
-def _listed(conn: Connection, ids: Iterable[int], wanted: ColumnElement[bool]) -> list[Listed]:
+def listed(conn: Connection, ids: Iterable[int], wanted: ColumnElement[bool]) -> list[Listed]:
+    """Entries by their ids, in order of writing, as far as they are wanted."""
     found: list[Listed] = []
     ordered = sorted(ids)
     # Databases limit the number of parameters of one statement.

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, select, update
 
 from connectors.errors import Refused
 from gateway.access.errors import Conflict
+from gateway.access.exports import remove_of_type
 from gateway.audit import Action, append
 from gateway.audit.holds import demand_no_hold
 from gateway.audit.log import seal
@@ -141,6 +142,7 @@ def _erase_files(store: Store, row: Row[Any], person: Person, now: datetime) -> 
             }
             append(conn, Action.BYTES_DESTROYED, row.decided_by, facts, now)
     kept_bytes.destroy(store, row.id)
+    remove_of_type(store, row.record_type, now)
     with store.write() as conn:
         counts = {**row.counts, "files": len(digests)}
         conn.execute(update(erasures).where(erasures.c.id == row.id).values(status=DONE, sealed=None, counts=counts))

@@ -10,7 +10,7 @@ from connectors.registry import AGENCIES, source_names, sources
 from gateway.dag_names import dag_id, source_of
 from tests.dags.installation import Installation
 
-DERIVED = {"derived__link_waiting", "derived__verify_log"}
+DERIVED = {"derived__link_waiting", "derived__notify", "derived__verify_log"}
 
 
 def test_every_source_folder_is_a_dag_and_two_more_are_derived(installation: Installation) -> None:

@@ -34,6 +34,13 @@ def test_records_whose_linking_was_cut_off_are_linked_by_the_derived_run_and_onc
     assert set(second.results["link_all"].values()) == {0}
 
 
+def test_what_is_due_is_pushed_every_few_minutes_also_when_there_is_nothing(installation: Installation) -> None:
+    run = installation.run("derived__notify")
+
+    assert run.state == "success"
+    assert run.results["push_due"] == {"delivered": 0, "failed": 0, "given_up": 0, "overdue": 0}
+
+
 def test_the_daily_verification_counts_the_entries_of_a_log_that_holds(installation: Installation) -> None:
     run = installation.run("derived__verify_log")
 
