@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import BoundedSemaphore
 from typing import Any, cast
+from urllib.parse import quote
 
 import structlog
+from cryptography import x509
 from flask import Flask, Response, current_app, g, request
 
+from certs.revocation import Standing
 from certs.trust import TrustFile
 from certs.verify import Identity, verify
 from connectors.vault import Vault
@@ -85,15 +88,28 @@ def verify_again() -> None:
 
 
 def _caller(made: Services, now: datetime) -> Identity:
-    chain = made.peer_chain(request.environ)
-    with made.store.read() as conn:
-        caller = verify(chain, made.trust.current(), RegistrySource(conn), now)
+    caller = verify(made.peer_chain(request.environ), made.trust.current(), _Registry(made.store), now)
     circumstances.note(_vouched(caller))
     if caller.grace:
         # Once a request, wherever it goes: in the entries, in the answer, in the log, in the metrics.
         g.certificate_grace = caller.grace
         log.warning("certificate counts by grace only", caller=caller.urn, grace=caller.grace)
     return caller
+
+
+@dataclass(frozen=True)
+class _Registry:
+    """The registry, connected to while it is asked and no longer: an external authority may be waited for meanwhile."""
+
+    store: Store
+
+    def standing(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Standing:
+        with self.store.read() as conn:
+            return RegistrySource(conn).standing(certificate, issuer, now)
+
+    def holder(self, urn: str) -> str:
+        with self.store.read() as conn:
+            return RegistrySource(conn).holder(urn)
 
 
 def _vouched(caller: Identity) -> dict[str, str]:
@@ -110,7 +126,8 @@ def tell_grace(app: Flask) -> None:
 
     def tell(answer: Response) -> Response:
         if grace := g.get("certificate_grace"):
-            answer.headers[GRACE_HEADER] = grace
+            # Names of files are in it, and those may be Chinese; a header is ASCII, percent-encoded like a purpose.
+            answer.headers[GRACE_HEADER] = quote(grace, safe=" ,/:;@[]")
         return answer
 
     app.after_request(tell)

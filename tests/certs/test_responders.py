@@ -14,12 +14,15 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certs import fetching
-from certs.authority import create
-from certs.errors import Unanswered
+from certs.authority import Files, create
+from certs.errors import RevocationUnknown, Revoked, Unanswered
 from certs.fetching import Address, fetch
 from certs.lists import CrlUrl
 from certs.responders import OcspUrl, read_answer
-from certs.revocation import Status
+from certs.revocation import Standing, Status
+from certs.trust import TrustFile
+from certs.verify import verify
+from tests.certs.support import Answering, der
 from tests.support.foreign_authority import Foreign, OpensslResponder, Web, entry, found, web
 
 SIGNS_OCSP = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False)
@@ -337,3 +340,39 @@ def test_nobody_at_the_address_is_said(now: datetime) -> None:
 
     with pytest.raises(Unanswered, match="refused"):
         fetch(Address(f"http://127.0.0.1:{port}"))
+
+
+def test_a_described_authority_lets_in_by_its_responder_and_keeps_out_whom_it_revokes(
+    foreign: Foreign, responder: OpensslResponder, server: Web, now: datetime, pki: Files
+) -> None:
+    good, gone = foreign.issue(), foreign.issue()
+    responder.know(good, revoked=[gone])
+    server.answers = responder
+    foreign.describe(revocation=[{"ocsp": server.url}, {"crl": "root.crl"}])
+    trust = TrustFile(pki.trust, foreign.folder).current()
+    registered = Answering(Standing(Status.UNKNOWN, holder="active"))
+
+    identity = verify([der(good.certificate)], trust, registered, now)
+    with pytest.raises(Revoked, match="key_compromise"):
+        verify([der(gone.certificate)], trust, registered, now)
+
+    assert (identity.urn, identity.authority, identity.grace) == ("urn:xinqiao:customs:front", "partner", "")
+
+
+def test_a_responder_that_is_gone_is_forgiven_for_as_long_as_configured(
+    foreign: Foreign, responder: OpensslResponder, server: Web, now: datetime, pki: Files
+) -> None:
+    issued = foreign.issue(lifetime=timedelta(days=30))
+    responder.know(issued)
+    server.answers = responder
+    foreign.describe(revocation=[{"ocsp": server.url}, {"crl": "root.crl"}], grace_hours=6)
+    trust = TrustFile(pki.trust, foreign.folder).current()
+    registered, chain = Answering(Standing(Status.UNKNOWN, holder="active")), [der(issued.certificate)]
+    verify(chain, trust, registered, now)
+    server.answers = lambda path, body: (503, {}, b"")
+
+    within = verify(chain, trust, registered, now + timedelta(days=1, hours=5))
+    with pytest.raises(RevocationUnknown):
+        verify(chain, trust, registered, now + timedelta(days=1, hours=7))
+
+    assert within.grace.startswith(f"partner: {server.url}: ended at ")

@@ -78,6 +78,19 @@ def test_a_use_under_grace_is_in_the_entry_the_answer_and_the_metrics_and_in_no_
     assert not metrics.partition("xinqiao_certificate_grace_requests_total{")[2].partition("} ")[2].startswith("0\n")
 
 
+def test_an_authority_may_have_a_chinese_name_and_the_header_is_ascii_all_the_same(
+    home: Installation, client: FlaskClient, foreign: Foreign, front: System
+) -> None:
+    (foreign.folder / "partner.yml").rename(foreign.folder / "海关.yml")
+    home.now += DAY + timedelta(hours=1)
+
+    answer = ask(client, front, "GET", "/v1/deliveries")
+
+    (foreign.folder / "海关.yml").rename(foreign.folder / "partner.yml")
+    assert answer.status_code == 200
+    assert answer.headers[GRACE].startswith("%E6%B5%B7%E5%85%B3: crl issuing.crl: ended at ")
+
+
 def test_after_the_grace_it_is_unknown_and_refused(home: Installation, client: FlaskClient, front: System) -> None:
     home.now += DAY + timedelta(hours=7)
 
