@@ -29,6 +29,8 @@ BUILT_AT = datetime(2026, 1, 1, tzinfo=UTC)
 JUDGED_AT = datetime(2026, 6, 1, tzinfo=UTC)
 URN = "urn:xinqiao:agriculture:trace"
 
+# RSASSA-PSS without parameters, whose hash then is SHA-1 (RFC 4055, 3.1), 1.2.840.113549.1.1.10
+PSS_WITH_SHA1 = bytes.fromhex("300d06092a864886f70d01010a3000")
 # ecdsa-with-SHA1, 1.2.840.10045.4.1
 ECDSA_WITH_SHA1 = bytes.fromhex("300906072a8648ce3d0401")
 
@@ -130,6 +132,12 @@ def signed_with_sha1(made: x509.Certificate) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
 
 
+def claiming_pss(made: x509.Certificate) -> x509.Certificate:
+    """The same certificate claiming RSASSA-PSS with SHA-1, which its algorithm's name does not tell."""
+    der = resign(made.public_bytes(Encoding.DER), sign_sha256, lambda elements: elements, PSS_WITH_SHA1)
+    return x509.load_der_x509_certificate(der)
+
+
 def build() -> dict[str, x509.Certificate]:
     """Every file: name without ``.pem`` → certificate."""
     day, second = timedelta(days=1), timedelta(seconds=1)
@@ -147,6 +155,7 @@ def build() -> dict[str, x509.Certificate]:
         "serial_number_bad": certificate("serial_number_bad", serial=(1 << 31) - 1),
         "signature_algorithm_good": certificate("signature_algorithm_good"),
         "signature_algorithm_bad": signed_with_sha1(certificate("signature_algorithm_bad")),
+        "signature_algorithm_pss_bad": claiming_pss(certificate("signature_algorithm_pss_bad")),
         "key_strength_good": certificate("key_strength_good", key=rsa_key(2048)),
         "key_strength_bad": certificate("key_strength_bad", key=rsa_key(1024)),
         # DER leaves cA FALSE out, so an end entity's empty basicConstraints and none at all are both good.

@@ -14,6 +14,7 @@ from tests.certs.build_files import FILES, build, place_of
 # What a file is judged for, where its name is not the rule's.
 RULES = {
     "not_yet_valid_bad": "validity",
+    "signature_algorithm_pss_bad": "signature_algorithm",
     "key_usage_overreaching_bad": "key_usage",
     "extended_key_usage_any_bad": "extended_key_usage",
     "extended_key_usage_missing_bad": "extended_key_usage",
