@@ -304,6 +304,13 @@ def issue_responder(authority: Authority, now: datetime) -> Issued:
     return _issue(authority, profiles.RESPONDER, "OCSP Responder", None, now, None, None)
 
 
+def hosts_of(server: x509.Certificate) -> tuple[str, ...]:
+    """The hosts of a server certificate, as ``issue_server`` takes them; DNS names first."""
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return (*names.get_values_for_type(x509.DNSName), *(str(address) for address in addresses))
+
+
 def sign_certificate(
     profile: Profile,
     subject: x509.Name,

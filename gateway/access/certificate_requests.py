@@ -1,7 +1,8 @@
 """Requests for certificates as faces let them be made and decided.
 
 A system that has no certificate yet cannot come itself: its agency's administrator brings the CSR, authenticated
-by a certificate of his own, or the operator takes it from a file. A security administrator brings it for people.
+by a certificate of his own, or the operator takes it from a file. A security administrator brings it for new people;
+who has a certificate asks for the next one himself, and somebody else decides.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gateway.certificates_requests import CertificateRequest
 
 
 def submit(context: Context, uri: str, csr_pem: str, title: str, days: int | None) -> CertificateRequest:
-    """Bring a CSR for a system of one's own agency, or as security administrator for anybody.
+    """Bring a CSR for a system of one's own agency or for oneself, or as security administrator for anybody.
 
     Raises:
         Invalid: the name or the CSR cannot be read.
@@ -45,9 +46,11 @@ def found(context: Context, request_id: str) -> CertificateRequest:
     Raises:
         NotFound: no such request, or of another agency.
     """
-    agency = visible_agency(context)
     with context.store.read() as conn:
         request = requests.read_request(conn, request_id)
+    if request.requested_by == context.caller.urn:
+        return request
+    agency = visible_agency(context)
     if agency is not None and request.agency != agency:
         raise NotFound(f"没有编号为 {request_id} 的证书申请。", f"There is no certificate request {request_id}.")
     return request
@@ -103,7 +106,10 @@ def withdraw(context: Context, request_id: str) -> CertificateRequest:
 
 
 def _may_bring(context: Context, name: Name) -> None:
-    # For people a security administrator brings it: no agency is called "person".
+    # A person renews by asking; a new one is brought by a security administrator, as no agency is called "person".
+    caller = context.caller
+    if caller.is_person and name == PersonName(caller.person, caller.duty, caller.agency):
+        return
     require(context, Act.REQUEST_CERTIFICATE, agency=name.agency if isinstance(name, SystemName) else PERSON)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import click
 
+from certs.authority import hosts_of, read_certificate
 from certs.errors import KeyUnusable
 from certs.revocation import REVOCATION_REASONS, crl_number
+from certs.verify import serial_text
 from gateway import certificates as registry
-from gateway.certificates_publish import pki_files, publish_crls
+from gateway.authorities import open_issuing
+from gateway.certificates_publish import pki_files, publish_crls, renew_gateway
 from gateway.cli.certs_output import serial_of, tell
 from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_rows, shown
-from gateway.clock import utc_now
+from gateway.clock import instant, utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
 from gateway.store import Store
@@ -104,6 +107,23 @@ def resume_holder(settings: Settings, urn: str, as_json: bool) -> None:
     tell({"urn": urn, "status": registry.ACTIVE}, as_json)
 
 
+@click.command(help="更新网关自身的证书，不停机 / renew the gateway's own certificate, without a restart")
+@click.option(
+    "--server", "hosts", multiple=True, help="主机名或 IP，默认沿用 / host name or IP; default: as it has now"
+)
+@json_option
+@click.pass_obj
+def gateway(settings: Settings, hosts: tuple[str, ...], as_json: bool) -> None:
+    """A new key and certificate for the gateway's server; a running one takes them up within a second."""
+    files = pki_files(settings)
+    names = hosts or hosts_of(read_certificate(files.gateway))
+    with open_home(settings) as store:
+        renew_gateway(store, open_issuing(settings), names, operator(), utc_now())
+    made = read_certificate(files.gateway)
+    facts = {"serial": serial_text(made.serial_number), "hosts": list(names)}
+    tell(facts | {"certificate": str(files.gateway), "not_after": instant(made.not_valid_after_utc)}, as_json)
+
+
 def _published(store: Store, as_json: bool, **told: object) -> None:
     """Publish after an act that counts already; a key that is not at hand must not make it look undone."""
     try:
@@ -123,4 +143,4 @@ def _publish(store: Store, as_json: bool, **told: object) -> None:
     tell(told | facts, as_json)
 
 
-COMMANDS = (revoke, suspend, lift, crl, holders, suspend_holder, resume_holder)
+COMMANDS = (revoke, suspend, lift, crl, gateway, holders, suspend_holder, resume_holder)

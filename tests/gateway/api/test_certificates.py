@@ -103,6 +103,23 @@ def test_a_request_is_brought_for_ones_own_agency_only(client: FlaskClient, agen
     assert bring(agency, "urn:xinqiao:health:../x") == (422, "invalid")
 
 
+def test_a_person_asks_for_the_next_certificate_and_somebody_else_decides(
+    client: FlaskClient, auditor: System, security: System
+) -> None:
+    own, other = "urn:xinqiao:person:li.si?=duty=auditor", "urn:xinqiao:person:wang.wu?=duty=auditor"
+    address, key = asked_for(client, auditor, own)
+
+    decided_by_himself = ask(client, auditor, "POST", f"{address}/approval", json={"key_sha256": key})
+    approved = ask(client, security, "POST", f"{address}/approval", json={"key_sha256": key})
+    fetched = ask(client, auditor, "GET", address).get_json()
+    for_another = ask(
+        client, auditor, "POST", "/v1/certificate-requests", json={"holder": other, "csr": csr_pem(make_key())}
+    )
+
+    assert (problem(decided_by_himself), problem(for_another)) == ((403, "wrong_duty"), (403, "wrong_duty"))
+    assert (approved.get_json()["status"], "BEGIN CERTIFICATE" in fetched["pem"]) == ("issued", True)
+
+
 def test_another_agencys_request_is_not_seen(home: Installation, client: FlaskClient, agency: System) -> None:
     other = home.person(PersonName("zhao.liu", "agency_administrator", "customs"))
     address, _ = asked_for(client, agency, "urn:xinqiao:health:pharmacy")

@@ -13,13 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.authority import open_authority
+from certs.authority import hosts_of, open_authority, read_certificate
 from certs.keys import make_key
 from certs.revocation import parse_crl
 from certs.verify import serial_text
 from connectors.errors import Refused
 from gateway.certificates_publish import pki_files
 from gateway.cli.certs import certs
+from gateway.server.tls import build_context
 from gateway.settings import Settings
 from tests.support.csrs import csr_pem, fingerprint
 
@@ -164,3 +165,16 @@ def test_a_holder_is_suspended_and_resumed(sqlite_settings: Settings) -> None:
 
     assert told == ["suspended", "active"]
     assert [(row["urn"], row["status"]) for row in run(sqlite_settings, "holders")] == [(urn, "active")]
+
+
+def test_the_gateway_gets_a_new_certificate_for_its_names_or_for_others(sqlite_settings: Settings) -> None:
+    files = pki_files(sqlite_settings)
+    before = files.gateway.read_bytes()
+
+    same = run(sqlite_settings, "gateway")
+    other = run(sqlite_settings, "gateway", "--server", "gw.example", "--server", "10.0.0.5")
+
+    assert (set(same["hosts"]), other["hosts"]) == ({"localhost", "127.0.0.1"}, ["gw.example", "10.0.0.5"])
+    assert files.gateway.read_bytes() != before
+    assert hosts_of(read_certificate(files.gateway)) == ("gw.example", "10.0.0.5")
+    build_context(files)
