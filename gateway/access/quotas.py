@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from gateway.access.errors import Busy, QuotaExceeded
 from gateway.access.tables import quota_use, quotas
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.certificates_tables import systems
 from gateway.clock import instant
 from gateway.settings import Settings
@@ -67,7 +68,7 @@ def set_quota(conn: Connection, system_urn: str, quota: Quota, by: str, now: dat
     said = {"requests": quota.requests, "period_s": quota.period_s, "records": quota.records}
     conn.execute(delete(quotas).where(quotas.c.system_urn == system_urn))
     conn.execute(insert(quotas).values(system_urn=system_urn, **said, set_by=by, set_at=instant(now)))
-    append(conn, Action.QUOTA_SET, by, {"system": system_urn, **said}, now)
+    append(conn, Action.QUOTA_SET, by, {"system": system_urn, **said, **rows_told(conn, (quotas, system_urn))}, now)
 
 
 def read_quota(conn: Connection, system_urn: str, settings: Settings) -> Quota:

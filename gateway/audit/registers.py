@@ -26,6 +26,7 @@ REGISTERS = (
     "duties_separation",
     "grants",
     "people",
+    "quotas",
     "signing_keys",
     "systems",
 )
