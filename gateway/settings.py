@@ -33,6 +33,7 @@ class Settings:
         erased_again: what is done with a personal value that was erased and is delivered again: ``refuse`` leaves it
             out, ``flag`` lands it; the receipt says so either way.
         log_origin: name of the transparency log, first line of every checkpoint.
+        tsa_url: address of an RFC 3161 time-stamping authority for checkpoints; empty for none.
         quota_requests: reads per minute of a system that has no quota of its own; 0 = no limit.
         quota_records: records per day of such a system; 0 = no limit.
         suite: algorithms the gateway itself signs and seals with: ``international`` or ``guomi``.
@@ -54,6 +55,7 @@ class Settings:
     max_unpacked_bytes: int = 2 * 1024 * 1024 * 1024
     erased_again: str = "refuse"
     log_origin: str = "xinqiao.local/log"
+    tsa_url: str = ""
     quota_requests: int = 0
     quota_records: int = 0
     suite: str = "international"

@@ -23,6 +23,7 @@ from gateway.access.errors import NotYours
 from gateway.api.callers import context, services
 from gateway.audit.files import log_folder
 from gateway.audit.notes import parse_checkpoint
+from gateway.audit.stamping import CHECKPOINT_FILE, TOKEN_FILE
 from gateway.audit.static_log import WITNESSED
 from gateway.audit.tiles import ENTRIES, parse_path, widest
 from gateway.certificates_publish import current_crl, ocsp_answer, pki_files
@@ -44,6 +45,18 @@ def checkpoint() -> Response:
 def witnessed() -> Response:
     """The newest checkpoint that a quorum of the log's witnesses cosigned (C2SP tlog-cosignature)."""
     return _file(_log() / WITNESSED, "text/plain; charset=utf-8", 0)
+
+
+@blueprint.get("/audit/timestamp.checkpoint")
+def stamped_checkpoint() -> Response:
+    """The checkpoint that a time-stamping authority stamped last."""
+    return _file(_log() / CHECKPOINT_FILE, "text/plain; charset=utf-8", 0)
+
+
+@blueprint.get("/audit/timestamp.tsr")
+def stamp() -> Response:
+    """Its time-stamp (RFC 3161, 2.4.2)."""
+    return _file(_log() / TOKEN_FILE, "application/timestamp-reply", 0)
 
 
 @blueprint.get("/audit/tile/<path:tile>")

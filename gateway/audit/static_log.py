@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from gateway.audit.merkle import ProofError, leaf_hashes
 from gateway.audit.notes import Checkpoint, NoteError, Verifier, open_checkpoint
 from gateway.audit.policy import Policy
 from gateway.audit.problems import Progress
+from gateway.audit.stamping import CHECKPOINT_FILE, TOKEN_FILE, verify_stamp
 from gateway.audit.tiles import ENTRIES, WIDTH, Edge, Tile, split_bundle, split_hashes, widest
 
 WITNESSED = "witnessed"
@@ -110,6 +112,8 @@ class StaticReport:
         witnessed_size: size of the checkpoint that the quorum cosigned; None without a policy.
         witnesses: who cosigned it, by the policy's names.
         earlier_size: size of the earlier checkpoint that the log was shown to begin with; None without one.
+        stamped_size: size of the checkpoint that a time-stamping authority has stamped; None where it is not asked.
+        stamped_at: its time, UTC.
     """
 
     origin: str
@@ -119,6 +123,8 @@ class StaticReport:
     witnessed_size: int | None
     witnesses: tuple[str, ...]
     earlier_size: int | None
+    stamped_size: int | None = None
+    stamped_at: datetime | None = None
 
 
 def verify_static(
@@ -127,12 +133,14 @@ def verify_static(
     policy: Policy | None = None,
     earlier: str | None = None,
     progress: Progress = lambda what, so_far: None,
+    stamp_roots: bytes | None = None,
 ) -> StaticReport:
     """Verify a log from its files: signature, every tile, the root, every entry that may be read.
 
     Args:
         policy: who must have cosigned the checkpoint, or the one under ``witnessed``, which the log then begins with.
         earlier: a signed checkpoint kept from before; the log must begin with it.
+        stamp_roots: PEM of time-stamping authorities; one of them must have stamped a beginning of the log.
 
     Raises:
         ProofError: something is not so; says what and where.
@@ -141,7 +149,8 @@ def verify_static(
     checkpoint = _opened(_text(log, "checkpoint"), verifier, "checkpoint")
     witnessed, names = _witnessed(log, checkpoint, verifier, policy) if policy else (None, ())
     kept = _opened(earlier, verifier, "earlier checkpoint") if earlier is not None else None
-    named = {"checkpoint": checkpoint, WITNESSED: witnessed, "earlier checkpoint": kept}
+    stamped, at = _stamped(log, verifier, stamp_roots) if stamp_roots is not None else (None, None)
+    named = {"checkpoint": checkpoint, WITNESSED: witnessed, "earlier checkpoint": kept, CHECKPOINT_FILE: stamped}
     claims = {name: one for name, one in named.items() if one}
     for name, claim in claims.items():
         if claim.size > checkpoint.size:
@@ -156,6 +165,8 @@ def verify_static(
         witnessed_size=witnessed.size if witnessed else None,
         witnesses=names,
         earlier_size=kept.size if kept else None,
+        stamped_size=stamped.size if stamped else None,
+        stamped_at=at,
     )
 
 
@@ -171,6 +182,15 @@ def _witnessed(
             return older, policy.demand(older.note)
         except (ProofError, NoteError) as second:
             raise ProofError(f"checkpoint: {error}; {WITNESSED}: {second}") from second
+
+
+def _stamped(log: StaticLog, verifier: Verifier, roots: bytes) -> tuple[Checkpoint, datetime]:
+    note = _text(log, CHECKPOINT_FILE)
+    try:
+        token = log.read(TOKEN_FILE)
+    except FileNotFoundError as error:
+        raise ProofError(f"{TOKEN_FILE}: is missing") from error
+    return _opened(note, verifier, CHECKPOINT_FILE), verify_stamp(note, token, roots)
 
 
 def _text(log: StaticLog, path: str) -> str:

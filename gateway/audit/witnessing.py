@@ -25,6 +25,7 @@ from gateway.audit.merkle import ProofError, proof_text
 from gateway.audit.notes import Checkpoint, split_note
 from gateway.audit.policy import Policy, Witness, read_policy
 from gateway.audit.static_log import WITNESSED
+from gateway.audit.timestamps import is_due, stamp
 from gateway.clock import instant, utc_now
 from gateway.settings import Settings
 from gateway.store import Store
@@ -167,7 +168,7 @@ def last_asked(settings: Settings) -> list[Mapping[str, object]]:
 
 
 class Witnessing(threading.Thread):
-    """Asks the witnesses after each seal, beside a running server; one process of an installation does.
+    """Asks the witnesses after each seal, and the time-stamping authority; one process of an installation does.
 
     The policy is read anew whenever it is needed, so that witnesses come and go without a restart.
     """
@@ -178,6 +179,7 @@ class Witnessing(threading.Thread):
         self._stopping = threading.Event()
         self._known: dict[str, int] = {}
         self._done: tuple[int, float] = (-1, 0.0)
+        self._stamp_again = 0.0
 
     def run(self) -> None:
         """Ask until stopped."""
@@ -186,6 +188,7 @@ class Witnessing(threading.Thread):
             while not self._stopping.wait(self._every_s):
                 if self._is_ours(descriptor):
                     self._ask()
+                    self._stamp()
         finally:
             os.close(descriptor)
 
@@ -201,6 +204,16 @@ class Witnessing(threading.Thread):
         except OSError:
             return False
         return True
+
+    def _stamp(self) -> None:
+        if time.monotonic() < self._stamp_again or not is_due(self._store, self._clock()):
+            return
+        self._stamp_again = time.monotonic() + AGAIN_S
+        try:
+            stamp(self._store)
+        # As below: the next round tries again.
+        except Exception:
+            log.exception("no time-stamp")
 
     def _ask(self) -> None:
         try:

@@ -178,6 +178,7 @@ def verify_consistency_file(
 @click.option("--against", type=FILE, help="先前保存的检查点 / a checkpoint kept from earlier")
 @vkey_option
 @policy_options
+@click.option("--tsa-roots", type=FILE, help="时间戳机构根证书 / time-stamping authorities; a stamp is demanded")
 @click.option(
     "--cacert", type=FILE, help="信任的根证书 / authorities the log's server must lead to; default: this home's"
 )
@@ -193,6 +194,7 @@ def verify_log(
     policy_file: Path | None,
     witness_files: tuple[Path, ...],
     required: int | None,
+    tsa_roots: Path | None,
     cacert: Path | None,
     cert: Path | None,
     key: Path | None,
@@ -204,12 +206,12 @@ def verify_log(
     """
     verifier = read_vkey(vkey_file or vkey_path(settings))
     policy = chosen_policy(policy_file, witness_files, required)
-    kept = against.read_text("utf-8") if against else None
+    kept, roots = against.read_text("utf-8") if against else None, tsa_roots.read_bytes() if tsa_roots else None
     progress = tell_progress if sys.stderr.isatty() and not as_json else tell_nothing
     with ExitStack() as stack:
         static = _static_log(log, settings, cacert, cert, key, stack)
         report = checked(
-            lambda: verify_static(static, verifier, policy, kept, progress),
+            lambda: verify_static(static, verifier, policy, kept, progress, roots),
             "日志不符",
             "the log is not as it says",
             as_json,
@@ -251,6 +253,8 @@ def _print_static(report: StaticReport) -> None:
     if report.witnessed_size is not None:
         names = ", ".join(report.witnesses) or "—"
         click.echo(shown(f"见证 / witnessed: {report.witnessed_size} 条 entries, {names}"))
+    if report.stamped_at is not None:
+        click.echo(f"时间戳 / stamped: {report.stamped_size} 条 entries, {report.stamped_at:%Y-%m-%d %H:%M:%S} UTC")
     if report.earlier_size is not None:
         click.echo(f"以先前检查点开头 / begins with the earlier checkpoint: {report.earlier_size} 条 entries")
 
