@@ -28,9 +28,8 @@ from connectors.request_options import Paging, RestRequest, TablesRequest
 from connectors.spec import SourceSpec
 from connectors.transports import rest, tables
 from connectors.vault import Vault
-from gateway.bench.contract import registration_rows
 from gateway.bench.pages import serving_pages
-from gateway.bench.pipeline import bench_spec
+from gateway.bench.rows import bench_spec, registration_rows
 from gateway.clock import utc_now
 from schemas.columnar import contract
 

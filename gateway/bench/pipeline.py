@@ -22,12 +22,12 @@ from sqlalchemy.sql import quoted_name
 from connectors.decode import decode
 from connectors.delivery import Delivery, Mapped, Sheet
 from connectors.mapping import map_sheet
-from connectors.registry import source
-from connectors.spec import Column, Expect, Form, SourceSpec
+from connectors.spec import SourceSpec
 from connectors.vault import Vault
 from gateway import pipeline
-from gateway.bench.contract import PLAIN_ROWS, plain_load, registration_rows
+from gateway.bench.contract import PLAIN_ROWS, plain_load
 from gateway.bench.postgres import database, running_postgres
+from gateway.bench.rows import RECORD_TYPES_MEASURED, bench_spec
 from gateway.clock import utc_now
 from gateway.home import initialise, open_home
 from gateway.judge import judge
@@ -120,44 +120,6 @@ def _map_and_judge(sheet: Sheet, rules: Contract, spec: SourceSpec) -> Judged:
 
 def _fields(spec: SourceSpec) -> list[str]:
     return [column.field for column in spec.forms[0].columns]
-
-
-def licence_rows(rows: int, seed: int) -> pl.DataFrame:
-    """Synthetic rows of ``licence`` about the entities of ``registration_rows``, with the dirt of their columns."""
-    number = pl.int_range(1, pl.len() + 1).cast(pl.String).str.zfill(8)
-    return registration_rows(rows, seed).select(
-        "_row",
-        "_op",
-        "uscc",
-        document_no=pl.concat_str(pl.lit("市监许〔2026〕"), number, pl.lit("号")),
-        subject_name="name",
-        subject_registration_no="registration_no",
-        item_name=pl.lit("食品经营许可"),
-        licence_kind_codes=pl.lit("1"),
-        licence_no=pl.concat_str(pl.lit("XK"), number),
-        content="business_scope",
-        decided_on="established_on",
-        valid_from_on="established_on",
-        valid_to_on="valid_to_on",
-        authority_name=pl.lit("某市市场监督管理局"),
-        legal_representative="legal_representative",
-        region_code="region_code",
-    )
-
-
-RECORD_TYPES_MEASURED: dict[str, Callable[[int, int], pl.DataFrame]] = {
-    "licence": licence_rows,
-    "registration": registration_rows,
-}
-"""Record type -> maker of its rows."""
-
-
-def bench_spec(record_type: str, fields: list[str]) -> SourceSpec:
-    """A source with one column per measured field, GB18030, no expectations."""
-    spec = source("market_supervision/company_list")
-    form = Form("bench", tuple(Column(name, (name,)) for name in fields))
-    decoding = replace(spec.decode, formats=("csv",), encoding="gb18030")
-    return replace(spec, record_type=record_type, forms=(form,), decode=decoding, expect=Expect())
 
 
 def _csv(frame: pl.DataFrame, spec: SourceSpec) -> bytes:

@@ -17,6 +17,14 @@ _rows = click.option("--rows", default=200_000, show_default=True, type=click.In
 _seed = click.option("--seed", default=7, show_default=True, help="随机种子 / seed of the synthetic rows")
 _json = click.option("--json", "as_json", is_flag=True, help="最后一行输出 JSON / end with one JSON line")
 
+_record_type = click.option(
+    "--record-type",
+    default="licence",
+    show_default=True,
+    type=click.Choice(["licence", "registration"]),
+    help="registration 还要更新主体表 / registrations also teach the entity tables",
+)
+
 
 @click.group("bench")
 def bench() -> None:
@@ -25,13 +33,14 @@ def bench() -> None:
 
 @bench.command("contract")
 @_rows
+@_record_type
 @_seed
 @_json
-def contract(rows: int, seed: int, as_json: bool) -> None:
-    """Judging rows, beside plain marshmallow Schema.load(many=True) on the same rows."""
+def contract(rows: int, record_type: str, seed: int, as_json: bool) -> None:
+    """Mapping and judging rows, beside plain marshmallow Schema.load(many=True) on the same rows."""
     from gateway.bench import contract as judging
 
-    _tell(judging.run(rows, seed), as_json)
+    _tell(judging.run(rows, seed, record_type), as_json)
 
 
 @bench.command("pipeline")
@@ -44,13 +53,7 @@ def contract(rows: int, seed: int, as_json: bool) -> None:
     type=click.Choice(["postgresql", "sqlite"]),
     help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
 )
-@click.option(
-    "--record-type",
-    default="licence",
-    show_default=True,
-    type=click.Choice(["licence", "registration"]),
-    help="registration 还要更新主体表 / registrations also teach the entity tables",
-)
+@_record_type
 @_json
 @click.pass_obj
 def pipeline(settings: Settings, rows: int, seed: int, database: str, record_type: str, as_json: bool) -> None:

@@ -212,6 +212,10 @@ class FoodLicenceNo(Identifier):
     rules: ClassVar[Rules] = food_licence
     pattern = r"^(SC|JY)[0-9]{14}$"
 
+    def vectorised(self, col: pl.Expr) -> tuple[pl.Expr, pl.Expr] | None:
+        """Two letters and fourteen digits."""
+        return col.str.contains(r"^(SC|JY)[0-9]{14}\z"), col
+
 
 class RegionCode(Identifier):
     """Administrative division code 行政区划代码, GB/T 2260, six digits; towns and villages are cut to their county."""
@@ -233,3 +237,12 @@ class HsCode(Identifier):
 
     rules: ClassVar[Rules] = hs
     pattern = r"^([0-9]{6}|[0-9]{8}|[0-9]{10}|[0-9]{13})$"
+
+    def vectorised(self, col: pl.Expr) -> tuple[pl.Expr, pl.Expr] | None:
+        """Digits alone, of one of the four lengths."""
+        return col.str.contains(r"^([0-9]{6}|[0-9]{8}|[0-9]{10}|[0-9]{13})\z"), col
+
+    def suspects(self, col: pl.Expr) -> pl.Expr:
+        """Codes whose first six digits are no subheading of the 2022 edition."""
+        known = pl.Series([code for code in hs.headings() if len(code) == 6], dtype=pl.String)
+        return ~col.str.slice(0, 6).is_in(known.implode())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.bench.contract import registration_rows, run
+import pytest
+
+from gateway.bench.contract import run, slow_fields
+from gateway.bench.rows import registration_rows
 from schemas.columnar import contract
 
 
@@ -32,11 +35,32 @@ def test_a_run_tells_both_rates_their_ratio_and_what_became_of_the_rows() -> Non
 
     assert set(told) == {
         "rows",
-        "rows_per_second",
+        "record_type",
+        "map_judge_rows_per_second",
+        "judge_rows_per_second",
         "marshmallow_rows_per_second",
         "ratio_to_marshmallow",
+        "judge_ratio_to_marshmallow",
         "accepted",
         "rejected",
+        "slow_fields",
     }
     assert told["rows"] == 600 == told["accepted"] + told["rejected"]
     assert told["ratio_to_marshmallow"] > 0
+
+
+def test_every_field_of_every_record_type_is_judged_by_column() -> None:
+    assert slow_fields() == []
+
+
+def test_a_field_without_a_vectorised_judgement_works_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    agreed = contract("registration")
+    rows = registration_rows(400, seed=7)
+    quick = agreed.judge(rows)
+    monkeypatch.setitem(agreed.plans, "uscc", None)
+
+    slow = agreed.judge(rows)
+
+    assert slow_fields() == ["registration.uscc"]
+    assert slow.accepted.equals(quick.accepted)
+    assert slow.faults.equals(quick.faults)
