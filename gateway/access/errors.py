@@ -44,14 +44,14 @@ class QuotaExceeded(Refused):
 
 
 class Busy(Refused):
-    """The system holds its share of this process, and other systems want the rest."""
+    """The system holds all places of this process but one, and other systems want that one."""
 
     code = "busy"
 
     def __init__(self) -> None:
         super().__init__(
-            "贵系统同时进行的请求过多，已占满其份额；请稍候重试。",
-            "Your system has too many requests under way at once and holds its share; try again shortly.",
+            "贵系统同时进行的请求过多，须为其他系统留出余量；请稍候重试。",
+            "Your system has too many requests under way at once; room is kept for other systems. Try again shortly.",
             retry_after_s=1,
         )
 

@@ -152,7 +152,7 @@ class Meter:
 
     Args:
         places: how many requests the process answers at once; 0 for no bound. While another system has
-            asked within the last seconds, one may hold half of them.
+            asked within the last seconds, none may hold them all: one place stays for the others.
     """
 
     def __init__(self, places: int = 0) -> None:
@@ -185,7 +185,7 @@ class Meter:
             held = self._held.setdefault(system_urn, _Held())
             others = any(one.seen > at - _RECENT_S for urn, one in self._held.items() if urn != system_urn)
             held.seen = at
-            if others and self._places and held.inside >= max(1, self._places // 2):
+            if others and self._places and held.inside >= max(1, self._places - 1):
                 raise Busy
             held.inside += 1
             return held

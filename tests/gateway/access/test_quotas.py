@@ -167,10 +167,11 @@ def test_a_system_alone_may_use_every_place(sqlite_store: Store, inside: ExitSta
         inside.enter_context(meter.admitted(sqlite_store, ONE, NOW))
 
 
-def test_beside_others_a_system_holds_half_of_the_places(sqlite_store: Store, inside: ExitStack) -> None:
+def test_beside_others_no_system_holds_every_place(sqlite_store: Store, inside: ExitStack) -> None:
     meter = Meter(places=4)
-    inside.enter_context(meter.admitted(sqlite_store, OTHER, NOW))
-    for _ in range(2):
+    with meter.admitted(sqlite_store, OTHER, NOW):
+        pass
+    for _ in range(3):
         inside.enter_context(meter.admitted(sqlite_store, ONE, NOW))
 
     with pytest.raises(Busy) as caught, meter.admitted(sqlite_store, ONE, NOW):
