@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from certs import profiles
 from certs.csr import check_csr
@@ -136,11 +136,17 @@ class Root:
 
 @dataclass(frozen=True)
 class Authority:
-    """An issuing authority that is open for work."""
+    """An issuing authority that is open for work.
+
+    Attributes:
+        public_url: where it hands out lists and answers, without a slash at the end; stands in what it issues.
+            Empty: what it issues says nothing of that.
+    """
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
     root: x509.Certificate
+    public_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -320,6 +326,7 @@ def sign_certificate(
     now: datetime,
     alternative: x509.SubjectAlternativeName | None = None,
     lifetime: timedelta | None = None,
+    more: Sequence[x509.ExtensionType] = (),
 ) -> x509.Certificate:
     """Sign a certificate of a profile; ``issuer`` None means that it signs itself.
 
@@ -338,8 +345,8 @@ def sign_certificate(
     issuer_public = issuer.public_key() if issuer else public_key
     for extension, is_critical in profile.extensions(public_key, issuer_public):
         builder = builder.add_extension(extension, is_critical)
-    if alternative is not None:
-        builder = builder.add_extension(alternative, critical=False)
+    for extension in (*([alternative] if alternative is not None else []), *more):
+        builder = builder.add_extension(extension, critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
 
 
@@ -362,8 +369,21 @@ def _issue(
         now,
         alternative,
         lifetime,
+        _points(authority),
     )
     return Issued(certificate, authority.certificate, key)
+
+
+def _points(authority: Authority) -> list[x509.ExtensionType]:
+    """Where the list and the answers about a certificate are (RFC 5280, 4.2.1.13 and 4.2.2.1)."""
+    if not authority.public_url:
+        return []
+    crl = x509.UniformResourceIdentifier(f"{authority.public_url}/pki/crl/{key_id(authority.certificate)}")
+    answers = x509.UniformResourceIdentifier(f"{authority.public_url}/pki/ocsp")
+    return [
+        x509.CRLDistributionPoints([x509.DistributionPoint([crl], None, None, None)]),
+        x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.OCSP, answers)]),
+    ]
 
 
 def key_id(authority: x509.Certificate) -> str:

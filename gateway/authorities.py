@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -30,7 +31,8 @@ def open_issuing(settings: Settings) -> Authority:
         certs.errors.AuthorityMissing: there is none.
         certs.errors.KeyUnusable: its key is not to be opened here.
     """
-    return open_authority(pki_files(settings).home, ca_passphrase(settings))
+    opened = open_authority(pki_files(settings).home, ca_passphrase(settings))
+    return replace(opened, public_url=settings.public_url.rstrip("/"))
 
 
 def files_of(settings: Settings, identifier: str) -> Files:

@@ -19,7 +19,7 @@ from certs.revocation import CrlEntry, Standing, Status, build_crl
 from certs.verify import serial_text
 from connectors.errors import Refused
 from gateway.audit import Action, append
-from gateway.authorities import authority_files, files_of, responders
+from gateway.authorities import authority_files, files_of, open_issuing, responders
 from gateway.certificates import (
     GOOD,
     RegistrySource,
@@ -66,9 +66,10 @@ def prepare(store: Store, now: datetime, actor: str, hosts: Sequence[str] = DEFA
 
     What exists already is left as it is, so it may be called again.
     """
-    files, passphrase = pki_files(store.settings), ca_passphrase(store.settings)
-    exists = files.root.exists()
-    authority = open_authority(files.home, passphrase) if exists else create(files.home, now, passphrase=passphrase)
+    files = pki_files(store.settings)
+    if not files.root.exists():
+        create(files.home, now, passphrase=ca_passphrase(store.settings))
+    authority = open_issuing(store.settings)
     if not files.gateway.exists():
         renew_gateway(store, authority, hosts, actor, now)
     with store.read() as conn:

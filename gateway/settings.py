@@ -38,6 +38,7 @@ class Settings:
         quota_records: records per day of such a system; 0 = no limit.
         suite: algorithms the gateway itself signs and seals with: ``international`` or ``guomi``.
         accepted_suites: suites whose signatures are accepted, with commas; empty means ``suite`` alone.
+        public_url: address at which others reach this gateway; stands in certificates, for lists and OCSP.
         key_passphrase_file: credential file with the passphrase of the gateway's own keys; empty means
             ``XINQIAO_KEY_PASSPHRASE`` in the environment, or keys in clear.
         ca_passphrase_file: the same for the issuing key, or the PIN of its token.
@@ -60,6 +61,7 @@ class Settings:
     quota_records: int = 0
     suite: str = "international"
     accepted_suites: str = ""
+    public_url: str = ""
     key_passphrase_file: str = ""
     ca_passphrase_file: str = ""
     signature_max_age_seconds: int = 300
@@ -68,10 +70,12 @@ class Settings:
         """Refuse a suite that does not exist before anything is signed with it, and other words nobody knows.
 
         Raises:
-            ValueError: there is no suite of such a name, or no such way with erased values.
+            ValueError: there is no suite of such a name, or no such way with erased values, or no such address.
         """
         if self.erased_again not in ("refuse", "flag"):
             raise ValueError(f"setting erased_again: expected refuse or flag, got {self.erased_again!r}")
+        if self.public_url and not self.public_url.startswith(("https://", "http://")):
+            raise ValueError(f"setting public_url: expected https://..., got {self.public_url!r}")
         for name in (self.suite, *self._accepted()):
             suite_named(name)
 

@@ -42,7 +42,7 @@ def seal(store: Store, now: datetime) -> Checkpoint:
     Safe to call from any number of threads and processes; costs nothing when nothing is new.
 
     Raises:
-        FileNotFoundError: the home has no log key.
+        certs.errors.KeyUnusable: the home has no log key, or it cannot be opened here.
     """
     while _work_to_do(store):
         with store.write() as conn:

@@ -15,14 +15,13 @@ from typing import Any
 import yaml
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.authority import open_authority
 from certs.keys import save_key, write_whole
 from certs.names import SystemName
 from certs.verify import serial_text
 from connectors.errors import Unavailable
 from gateway.access.giving import give, new_grant
+from gateway.authorities import open_issuing
 from gateway.certificates import issue_certificate, register
-from gateway.certificates_publish import pki_files
 from gateway.settings import Settings
 from gateway.store import Store
 from schemas.records import RECORD_TYPES
@@ -53,7 +52,7 @@ class Client:
 def enrol(store: Store, agency: str, system: str, title: str, now: datetime) -> Client:
     """Register a system and give it a certificate; key and certificate lie under ``home/clients``."""
     name = SystemName(agency, system)
-    authority = open_authority(pki_files(store.settings).home)
+    authority = open_issuing(store.settings)
     with store.write() as conn:
         register(conn, name, title, "demo", now)
         issued = issue_certificate(conn, authority, name, "demo", now)

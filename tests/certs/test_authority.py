@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from certs.authority import Authority, Files, create, issue, issue_server, open_authority
+from certs.authority import Authority, Files, create, issue, issue_server, key_id, open_authority
 from certs.checks import Place, violations
 from certs.csr import read_csr
 from certs.errors import AuthorityExists, AuthorityMissing, KeyUnusable, RequestRefused
@@ -162,3 +163,15 @@ def test_a_key_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
     assert load_key(tmp_path / "a.key", b"secret").private_numbers() == key.private_numbers()
     assert [path.name for path in tmp_path.iterdir()] == ["a.key"]
+
+
+def test_with_an_address_certificates_say_where_lists_and_answers_are(authority: Authority, tmp_path: Path) -> None:
+    reachable = replace(authority, public_url="https://gw.example")
+
+    silent, told = (issue(one, TRACE, NOW).certificate for one in (authority, reachable))
+
+    answer = openssl("x509", "-in", write_pem(tmp_path / "told.pem", told), "-noout", "-ocsp_uri", "-text")
+    assert "https://gw.example/pki/ocsp\n" in answer.stdout
+    assert f"URI:https://gw.example/pki/crl/{key_id(authority.certificate)}" in answer.stdout
+    assert [violations(one, Place(NOW)) for one in (silent, told)] == [[], []]
+    assert len(list(told.extensions)) == len(list(silent.extensions)) + 2
