@@ -63,14 +63,17 @@ def respond(
         return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
     try:
         asked = ocsp.load_der_ocsp_request(request)
-        algorithm = _HASHES.get(asked.hash_algorithm.name)
+        algorithm, serial = _HASHES.get(asked.hash_algorithm.name), asked.serial_number
         nonce = _nonce(asked)
     except UNREADABLE:
+        return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+    if serial < 0:
+        # No certificate has such a serial number (RFC 5280, 4.1.2.2), and an answer cannot name it.
         return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
     ours = next((r for r in responders if algorithm is not None and _is_about(asked, r.issuer, algorithm)), None)
     if algorithm is None or ours is None:
         return _refusal(ocsp.OCSPResponseStatus.UNAUTHORIZED)
-    found = standing(ours.issuer, asked.serial_number)
+    found = standing(ours.issuer, serial)
     is_revoked = found.status is Status.REVOKED
     builder = (
         ocsp.OCSPResponseBuilder()

@@ -137,6 +137,18 @@ def test_about_certificates_of_others_nothing_is_said(authority: Authority, tmp_
     assert x509_ocsp.load_der_ocsp_response(told).response_status is x509_ocsp.OCSPResponseStatus.UNAUTHORIZED
 
 
+def test_a_question_about_a_serial_number_below_zero_is_malformed(authority: Authority) -> None:
+    # Found by fuzzing: it can be read, and no answer to it can be written.
+    certificate = trace_certificate(authority).certificate
+    whole, serial = ocsp_request(certificate, authority.certificate), certificate.serial_number.to_bytes(20, "big")
+    asked = whole.replace(serial, b"\xf5" + serial[1:])
+
+    told = ocsp.respond(asked, [answering(authority)], always_good, NOW)
+
+    assert x509_ocsp.load_der_ocsp_request(asked).serial_number < 0
+    assert x509_ocsp.load_der_ocsp_response(told).response_status is x509_ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+
+
 def test_a_bent_ocsp_request_gets_an_answer_and_never_a_crash(authority: Authority) -> None:
     whole = ocsp_request(trace_certificate(authority).certificate, authority.certificate)
     bent = [whole[:i] + bytes([whole[i] ^ 0x55]) + whole[i + 1 :] for i in range(len(whole))]
