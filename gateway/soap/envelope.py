@@ -6,6 +6,7 @@ SOAP 1.1 (W3C Note 2000) and SOAP 1.2 (W3C Recommendation 2007), document/litera
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 from xml.parsers import expat
@@ -14,6 +15,7 @@ from lxml import etree
 from werkzeug.http import parse_options_header
 
 XML = "http://www.w3.org/XML/1998/namespace"
+_NOTHING: Mapping[str, Collection[str]] = {}
 _ENCODINGS = {"utf-8", "utf8", "us-ascii", "utf-16"}
 # XML 1.0, 2.2: characters that no document may hold; agencies' texts sometimes do.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -73,12 +75,13 @@ def version_of(content_type: str) -> Version | None:
     return _BY_MEDIA_TYPE.get(media_type.lower())
 
 
-def read(raw: bytes, announced: Version) -> Message:
+def read(raw: bytes, announced: Version, understood: Mapping[str, Collection[str]] = _NOTHING) -> Message:
     """Read an envelope.
 
     Args:
         raw: the body of the request.
         announced: the version its Content-Type announces.
+        understood: tag of the element in the body -> tags of the header blocks that its operation acts upon.
 
     Raises:
         SoapError: not XML, a document type declaration, another version than announced, a header
@@ -96,8 +99,8 @@ def read(raw: bytes, announced: Version) -> Message:
             announced, "soap_version", f"Content-Type 声明 SOAP {announced.name}，信封却是 {version.name}。",
             f"Content-Type announces SOAP {announced.name}, the envelope is {version.name}.", "VersionMismatch",
         )  # fmt: skip
-    _demand_nothing_to_understand(root, version)
     parts = [child for body in root.iterfind(version.tag("Body")) for child in body.iterchildren(etree.Element)]
+    _demand_understanding(root, version, understood.get(str(parts[0].tag), ()) if len(parts) == 1 else ())
     if len(parts) != 1:
         raise SoapError(
             version, "soap_body", f"Body 应恰含一个元素，实有 {len(parts)} 个。",
@@ -159,14 +162,14 @@ def _prolog_problem(raw: bytes) -> str | None:
     return "no element found"
 
 
-def _demand_nothing_to_understand(root: etree._Element, version: Version) -> None:
-    # SOAP 1.1, 4.2.3 and SOAP 1.2 part 1, 5.2.3; we understand no header block, so a mandatory one is refused,
-    # unless it is meant for somebody else (actor / role).
+def _demand_understanding(root: etree._Element, version: Version, understood: Collection[str]) -> None:
+    # SOAP 1.1, 4.2.3 and SOAP 1.2 part 1, 5.2.3; a mandatory header block that the operation does not act upon is
+    # refused, unless it is meant for somebody else (actor / role).
     role = version.tag("actor" if version is SOAP11 else "role")
     for header in root.iterfind(version.tag("Header")):
         for block in header.iterchildren(etree.Element):
             mandatory = block.get(version.tag("mustUnderstand"), "0") in ("1", "true")
-            if mandatory and block.get(role, "") in _OUR_ROLES:
+            if mandatory and block.tag not in understood and block.get(role, "") in _OUR_ROLES:
                 raise SoapError(
                     version, "soap_must_understand", f"不理解必须处理的标头 {block.tag}。",
                     f"Header {block.tag} must be understood and is not.", "MustUnderstand",

@@ -15,7 +15,7 @@ from gateway.access.errors import Invalid
 from gateway.soap import contract
 from gateway.soap.contract import make
 from gateway.soap.envelope import SOAP11, SOAP12, SoapError, Version, fault, read, version_of, write, xml_text
-from gateway.soap.operations import OPERATIONS
+from gateway.soap.operations import OPERATIONS, UNDERSTOOD
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +89,7 @@ def soap_blueprint(
         request.max_content_length = min(MAX_ENVELOPE_BYTES, request.max_content_length or MAX_ENVELOPE_BYTES)
         raw = request.get_data(cache=False)
         try:
-            return _answer(version, 200, _perform(read(raw, version).body, caller))
+            return _answer(version, 200, _perform(read(raw, version, UNDERSTOOD).body, caller))
         except SoapError as error:
             told = _fault(error.version, error.fault, error.code, error.zh, error.en, request_id())
             return _answer(error.version, _status(error.version, is_sender=True), told)

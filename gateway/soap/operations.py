@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from lxml import etree
 
+from certs.signed.soap import SECURITY
 from gateway.access.context import Context
 from gateway.access.errors import Invalid
 from gateway.access.reads import read_entity, read_feed
 from gateway.access.uploads import Upload, deliver_upload
 from gateway.soap.contract import NAMESPACE, make
 from gateway.soap.envelope import xml_text
+from gateway.soap.security import of_message
 from gateway.store.reading import Version
 
 _COUNTS = ("accepted", "rejected", "unresolved", "new", "changed", "unchanged", "withdrawn")
@@ -26,6 +28,7 @@ def deliver(asked: etree._Element, context: Context) -> etree._Element:
         name=_text(asked, "fileName"),
         media_type=_text(asked, "mediaType"),
         chunks=[_bytes(_text(asked, "content"))],
+        signature=of_message(asked, context),
     )
     receipt = deliver_upload(context, upload).receipt
     return make(
@@ -70,6 +73,10 @@ def feed(asked: etree._Element, context: Context) -> etree._Element:
 OPERATIONS: Mapping[str, Callable[[etree._Element, Context], etree._Element]] = {
     f"{{{NAMESPACE}}}{verb.__name__}": verb for verb in (deliver, entity, feed)
 }
+
+
+UNDERSTOOD: Mapping[str, Collection[str]] = {f"{{{NAMESPACE}}}{deliver.__name__}": (SECURITY,)}
+"""Element in the Body -> header blocks that its operation acts upon."""
 
 
 def _text(asked: etree._Element, name: str) -> str:

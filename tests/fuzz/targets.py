@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.fuzz import certificates, http, log
+from tests.fuzz import certificates, http, log, signatures
 from tests.fuzz.target import Target
 
-TARGETS: dict[str, Target] = {target.name: target for target in (*certificates.TARGETS, *log.TARGETS, *http.TARGETS)}
+_MODULES = (certificates, log, http, signatures)
+TARGETS: dict[str, Target] = {target.name: target for module in _MODULES for target in module.TARGETS}

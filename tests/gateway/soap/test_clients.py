@@ -18,18 +18,22 @@ from zeep.transports import Transport
 from gateway.certificates_publish import pki_files
 from gateway.server import ServerProcess
 from tests.gateway.api.installation import ONE, PURPOSE, SOURCE, Installation, System, company_list
+from tests.gateway.soap.signing import WithTimestamp
 
 pytestmark = pytest.mark.serial
 
 NODE_CLIENT = Path(__file__).parents[2] / "soap_client"
 
 
-def zeep_client(home: Installation, server: ServerProcess, system: System, port: str) -> Any:
+def zeep_client(
+    home: Installation, server: ServerProcess, system: System, port: str, signing: WithTimestamp | None = None
+) -> Any:
     session = requests.Session()
     session.trust_env = False
     session.verify = str(pki_files(home.settings).trust)
     session.cert = (str(system.certificate), str(system.key))
-    client = zeep.Client(f"{server.url}/soap?wsdl", transport=Transport(session=session), port_name=port)
+    transport = Transport(session=session)
+    client = zeep.Client(f"{server.url}/soap?wsdl", wsse=signing, transport=transport, port_name=port)
     return client.service
 
 
@@ -58,6 +62,22 @@ def test_zeep_delivers_a_file_and_gets_the_receipt(
 
     receipt = json.loads(answer.receipt)
     assert (answer.accepted, answer.rejected, receipt["delivery_id"]) == (1, 0, answer.deliveryId)
+
+
+@pytest.mark.parametrize("port", ["Soap11", "Soap12"])
+def test_zeep_signs_what_it_delivers(home: Installation, server: ServerProcess, provider: System, port: str) -> None:
+    file = company_list((f"巳{port}有限公司", "91330200MA0000023W"))
+
+    answer = zeep_client(home, server, provider, port, WithTimestamp.of(provider)).deliver(
+        source=SOURCE, fileName="名单.csv", mediaType="text/csv", content=file
+    )
+
+    proof = json.loads(answer.receipt)["signature"]
+    assert (proof["form"], proof["holder"], proof["covered"]) == (
+        "soap",
+        provider.urn,
+        ["soap:Body", "wsu:Timestamp"],
+    )
 
 
 @pytest.mark.parametrize("port", ["Soap11", "Soap12"])
