@@ -50,16 +50,7 @@ def read_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKeyT
     Raises:
         KeyUnusable: missing, readable by others, damaged, or the passphrase does not open it.
     """
-    if not path.exists():
-        raise KeyUnusable(f"私钥文件不存在：{path}", f"the key file does not exist: {path}", path=str(path))
-    mode = path.stat().st_mode & 0o777
-    if mode & 0o077:
-        raise KeyUnusable(
-            f"私钥文件 {path} 的权限为 {mode:04o}，应为 0600；请执行 chmod 600，并视该密钥为可能泄露。",
-            f"key file {path} has mode {mode:04o}, expected 0600; chmod 600 it and consider the key exposed",
-            path=str(path),
-        )
-    pem = path.read_bytes()
+    pem = read_key_file(path)
     # A passphrase is for the installation; a key that was saved without one opens without one.
     secret = passphrase if is_encrypted(pem) else None
     try:
@@ -70,6 +61,24 @@ def read_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKeyT
             f"key file {path} cannot be opened: {error}; check the passphrase",
             path=str(path),
         ) from error
+
+
+def read_key_file(path: Path) -> bytes:
+    """The content of a private key's file, which nobody but its owner may read.
+
+    Raises:
+        KeyUnusable: missing, or readable by others.
+    """
+    if not path.exists():
+        raise KeyUnusable(f"私钥文件不存在：{path}", f"the key file does not exist: {path}", path=str(path))
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise KeyUnusable(
+            f"私钥文件 {path} 的权限为 {mode:04o}，应为 0600；请执行 chmod 600，并视该密钥为可能泄露。",
+            f"key file {path} has mode {mode:04o}, expected 0600; chmod 600 it and consider the key exposed",
+            path=str(path),
+        )
+    return path.read_bytes()
 
 
 def open_key(path: Path, passphrase: bytes | None = None) -> ec.EllipticCurvePrivateKey:

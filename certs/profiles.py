@@ -71,5 +71,7 @@ ROOT = Profile("root", timedelta(days=20 * 365), _AUTHORITY_USAGE, path_length=1
 ISSUING = Profile("issuing", timedelta(days=10 * 365), _AUTHORITY_USAGE | {"digital_signature"}, path_length=0)
 SYSTEM = Profile("system", timedelta(days=365), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.CLIENT_AUTH,))
 PERSON = Profile("person", timedelta(days=365), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.CLIENT_AUTH,))
+# What the gateway says is signed under a usage that no other certificate has, and TLS cannot be spoken with it.
+SIGNER = Profile("signer", timedelta(days=2 * 365), frozenset({"digital_signature", "content_commitment"}))
 SERVER = Profile("server", timedelta(days=365), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.SERVER_AUTH,))
 RESPONDER = Profile("ocsp", timedelta(days=90), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.OCSP_SIGNING,))

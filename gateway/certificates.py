@@ -6,6 +6,7 @@ What a certificate looks like and whether it holds is ``certs``' business; publi
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from certs.authority import Authority, Issued, issue, issue_responder, issue_ser
 from certs.csr import check_csr, key_sha256
 from certs.names import PERSON, PREFIX, SYSTEM_ADMINISTRATOR, Name, PersonName, SystemName
 from certs.revocation import HOLD, KEY_COMPROMISE, REVOCATION_REASONS, Standing, Status
+from certs.suites import spki_of
 from certs.verify import serial_text
 from connectors.errors import Refused
 from gateway.access.tables import separation
@@ -193,7 +195,8 @@ def record(
             pem=certificate.public_bytes(Encoding.PEM).decode(),
         )
     )
-    key = key_sha256(certificate.public_key())
+    # Not by its public key: `cryptography` gives none of an SM2 certificate.
+    key = hashlib.sha256(spki_of(certificate.public_bytes(Encoding.DER))).hexdigest()
     conn.execute(insert(certificate_keys).values(serial=serial, key_sha256=key))
     facts = {
         "serial": serial,

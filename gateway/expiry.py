@@ -61,10 +61,15 @@ class Kind(StrEnum):
     EXTERNAL = "external", "该外部机构的系统无法连接", "systems of that external authority cannot connect"
     CRL = "crl", "核对该吊销列表者拒绝其全部证书", "whoever checks that list refuses every certificate on it"
     SIGNING_KEY = "signing_key", "该密钥的签名不被接受", "signatures of that key are refused"
+    SIGNER = (
+        "signer",
+        "网关签名证书到期；xinqiao init 换新",
+        "the gateway's signing certificate ends; `xinqiao init` renews",
+    )
     GRANT = "grant", "该系统不能再读取此类记录", "the system may not read these records any more"
 
 
-_OF_PROFILE = {"system": Kind.SYSTEM, "person": Kind.PERSON, "server": Kind.SERVER}
+_OF_PROFILE = {"system": Kind.SYSTEM, "person": Kind.PERSON, "server": Kind.SERVER, "signer": Kind.SIGNER}
 
 
 @dataclass(frozen=True)

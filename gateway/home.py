@@ -11,6 +11,7 @@ from certs.suites import suite_named
 from connectors.errors import Refused
 from gateway.access import tables as access_tables
 from gateway.audit import Action, append
+from gateway.audit.holds import holds
 from gateway.audit.keys import create_log_key, vkey_path
 from gateway.audit.log import seal
 from gateway.certificates_publish import DEFAULT_HOSTS, prepare
@@ -21,6 +22,7 @@ from gateway.notifications import tables as notification_tables
 from gateway.resolve import ENTITIES
 from gateway.settings import Settings
 from gateway.signatures import tables as signature_tables
+from gateway.signatures.own import prepare_own_key
 from gateway.store import Store, open_store
 from gateway.store.tables import all_tables, positions
 from gateway.store.views import create_views
@@ -54,7 +56,8 @@ def initialise(settings: Settings, now: datetime) -> bool:
         if is_new:
             with store.write() as conn:
                 append(conn, Action.HOME_INITIALISED, "cli", {"log_origin": settings.log_origin}, now)
-        prepare(store, now, "cli", list(dict.fromkeys([*DEFAULT_HOSTS, settings.host])))
+        authority = prepare(store, now, "cli", list(dict.fromkeys([*DEFAULT_HOSTS, settings.host])))
+        prepare_own_key(store, authority, "cli", now)
         seal(store, now)
     return is_new
 
@@ -79,6 +82,7 @@ def _prepare_tables(store: Store, now: datetime) -> None:
     declared = (
         access_tables.grants,
         erasure_tables.erasures,
+        holds,
         notification_tables.notifications,
         signature_tables.signing_keys,
     )

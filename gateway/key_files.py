@@ -15,6 +15,7 @@ from gateway.certificates_files import pki_files
 from gateway.keyring import read_kek, write_kek
 from gateway.passphrases import ca_passphrase, key_passphrase
 from gateway.settings import Settings
+from gateway.signatures.own import SIGNING, read_signing_key, write_signing_key
 
 CLEAR, ENCRYPTED, TOKEN = "clear", "encrypted", "token"
 """How a key is kept: in a file as it is, in a file under a passphrase, in a PKCS#11 token."""
@@ -64,6 +65,8 @@ def _protect(path: Path, was: bytes | None, passphrase: bytes | None) -> None:
     opens = passphrase if _opens(path, passphrase) else was
     if path.name.startswith("kek-"):
         write_kek(path, *read_kek(path, opens), passphrase)
+    elif path.name.startswith(SIGNING):
+        write_signing_key(path, read_signing_key(path, opens), passphrase)
     else:
         protect_key(path, opens, passphrase)
 
@@ -72,6 +75,8 @@ def _opens(path: Path, passphrase: bytes | None) -> bool:
     try:
         if path.name.startswith("kek-"):
             read_kek(path, passphrase)
+        elif path.name.startswith(SIGNING):
+            read_signing_key(path, passphrase)
         else:
             read_private_key(path, passphrase)
     except KeyUnusable:

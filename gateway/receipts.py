@@ -14,6 +14,7 @@ from gateway import deliveries
 from gateway.audit import Action, append
 from gateway.audit.giving_proofs import inclusion
 from gateway.audit.log import seal
+from gateway.signatures.own import signed
 from gateway.steps import Landed
 from gateway.store import Store
 from gateway.tally import Tally
@@ -93,7 +94,7 @@ def refuse(conn: Connection, delivery_id: str, error: XinqiaoError, now: datetim
 
 
 def proven(store: Store, delivery_id: str) -> dict[str, Any]:
-    """The receipt (or the problem) of a settled delivery, with the proof that the log holds its entry.
+    """The receipt (or the problem) of a settled delivery, with the proof that the log holds its entry, signed.
 
     Raises:
         Refused: there is no such delivery.
@@ -102,7 +103,8 @@ def proven(store: Store, delivery_id: str) -> dict[str, Any]:
         row = deliveries.row_of(conn, delivery_id)
     if row.receipt is None:
         return {"delivery_id": delivery_id, "source": row.source, "status": row.status}
-    return {**row.receipt, "status": row.status, "audit": inclusion(store, row.audit_entry)}
+    told = {**row.receipt, "status": row.status, "audit": inclusion(store, row.audit_entry)}
+    return signed(store.settings, told)
 
 
 def _signature(conn: Connection, delivery_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from certs.suites import guomi, international
 from certs.suites.base import Aead, Algorithm, BadSignature, PrivateKey, PublicKey, Suite
-from certs.suites.keys import certificate_key, key_of, read_private_key, read_public_key, read_public_pem
+from certs.suites.keys import certificate_key, key_of, read_private_key, read_public_key, read_public_pem, spki_of
 
 SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (international.SUITE, guomi.SUITE)}
 """By name: ``international`` and ``guomi`` 国密."""
@@ -43,5 +43,6 @@ __all__ = [
     "read_private_key",
     "read_public_key",
     "read_public_pem",
+    "spki_of",
     "suite_named",
 ]

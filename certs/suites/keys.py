@@ -75,12 +75,20 @@ def certificate_key(der: bytes) -> PublicKey:
     Raises:
         KeyUnusable: damaged, or the key is of no suite.
     """
+    return read_public_key(spki_of(der))
+
+
+def spki_of(der: bytes) -> bytes:
+    """DER of the SubjectPublicKeyInfo of a certificate, whatever kind its key is of.
+
+    Raises:
+        KeyUnusable: damaged.
+    """
     try:
         certificate = asn1_x509.Certificate.load(der, strict=True)
-        spki = certificate["tbs_certificate"]["subject_public_key_info"].dump()
+        return bytes(certificate["tbs_certificate"]["subject_public_key_info"].dump())
     except _UNREADABLE as error:
         raise _unusable(str(error)) from error
-    return read_public_key(spki)
 
 
 def key_of(certificate: x509.Certificate) -> PublicKey:

@@ -28,6 +28,7 @@ from gateway.audit import Action, append
 from gateway.audit.giving_proofs import inclusion
 from gateway.audit.log import seal
 from gateway.clock import instant
+from gateway.signatures.own import signed
 from gateway.store import Store, reading
 
 KEPT = timedelta(days=1)
@@ -55,8 +56,8 @@ def make_export(context: Context, record_type: str, purpose: str | None) -> dict
     """Write an export of what the caller's grant lets through now; gives the manifest with its proof.
 
     Returns:
-        the facts of the entry of the log, ``export`` (its id) among them, and ``audit``, the proof:
-        `xinqiao audit verify-receipt` verifies it offline.
+        the facts of the entry of the log, ``export`` (its id) and the digest of the file among them, ``audit``, the
+        proof, and ``jws``, the gateway's signature: `xinqiao audit verify-receipt` verifies both offline.
 
     Raises:
         NotFound: unknown record type.
@@ -78,7 +79,8 @@ def make_export(context: Context, record_type: str, purpose: str | None) -> dict
             file.path.unlink(missing_ok=True)
             raise
     seal(context.store, context.now)
-    return {**_facts(grant, export_id, file, context.now), "audit": inclusion(context.store, entry)}
+    told = {**_facts(grant, export_id, file, context.now), "audit": inclusion(context.store, entry)}
+    return signed(context.store.settings, told)
 
 
 def manifest(context: Context, export_id: str) -> dict[str, Any]:
@@ -89,7 +91,8 @@ def manifest(context: Context, export_id: str) -> dict[str, Any]:
     """
     with context.store.read() as conn:
         row = _own(conn, context, export_id)
-    return {**row["manifest"], "audit": inclusion(context.store, row["entry_id"])}
+    told = {**row["manifest"], "audit": inclusion(context.store, row["entry_id"])}
+    return signed(context.store.settings, told)
 
 
 def list_exports(context: Context) -> list[dict[str, Any]]:

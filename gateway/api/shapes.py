@@ -68,6 +68,8 @@ class Receipt(Schema):
     withdrawn = fields.Integer()
     findings = fields.List(fields.Dict())
     audit = fields.Dict(metadata=_said("entry, inclusion proof and signed checkpoint"))
+    signature = fields.Dict(metadata=_said("what the signature of the delivery proved; missing if it was not signed"))
+    jws = fields.String(metadata=_said("the gateway's detached JWS over the canonical JSON of all other members"))
 
 
 class DeliveryQuery(Strict):

@@ -18,6 +18,7 @@ from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
 from gateway.api.reads import purpose
 from gateway.api.shapes import ApplicationQuery, ApplicationShape, ChallengeShape, Decision, Reason, wish_of
+from gateway.signatures.own import signed
 from gateway.working_days import WorkingDays, load_working_days
 from schemas.derived import catalogue_items
 
@@ -111,7 +112,7 @@ def list_grants() -> Response:
     asked = context()
     with asked.store.read() as conn:
         found = grants.list_grants(conn, agency=_concerning(asked))
-    return jsonify({"grants": [_dated(asdict(one)) for one in found]})
+    return jsonify({"grants": [signed(asked.store.settings, _dated(asdict(one))) for one in found]})
 
 
 @blueprint.post("/grants/<grant_id>/withdrawal")

@@ -48,6 +48,10 @@ class Proven:
     witnesses: tuple[str, ...] = ()
 
 
+SIGNATURE = "jws"
+"""Member of a receipt with the gateway's signature over the others, which is verified apart from the log."""
+
+
 def verify_receipt(receipt: Mapping[str, Any], vkey: str, policy: Policy | None = None) -> Proven:
     """Verify a receipt offline.
 
@@ -86,7 +90,7 @@ def _unproven(receipt: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[str
     """Fields that only the receipt has; the others must be the same. What is null is not in the log."""
     if AUDIT not in receipt:
         return ()
-    said = {name: value for name, value in receipt.items() if name != AUDIT}
+    said = {name: value for name, value in receipt.items() if name not in (AUDIT, SIGNATURE)}
     for name in said.keys() & entry.keys():
         if said[name] != entry[name]:
             raise ProofError(f"{name}: the receipt says {said[name]!r}, the log {entry[name]!r}")

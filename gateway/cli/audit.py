@@ -33,6 +33,7 @@ from gateway.cli.audit_proofs import (
     verify_receipt_file,
     vkey_option,
 )
+from gateway.cli.audit_signatures import verify_signature
 from gateway.cli.codes import checked_uscc
 from gateway.cli.output import json_option, print_json, print_rows, shown
 from gateway.clock import utc_now
@@ -68,6 +69,7 @@ for _command in (
     verify_receipt_file,
     verify_consistency_file,
     verify_log,
+    verify_signature,
     hold,
     release_hold,
     holds,

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 import httpx
 
+from certs.signed.proof import Verified
 from connectors.errors import Refused
 from gateway.audit.actions import action_of
 from gateway.audit.giving_proofs import consistency as prove_consistency
@@ -26,6 +27,7 @@ from gateway.audit.static_log import StaticLog, StaticReport, log_at, log_in_fol
 from gateway.audit.witnessing import policy_path
 from gateway.certificates_files import pki_files
 from gateway.cli.output import always_json, json_option, print_json, shown
+from gateway.cli.signing_root import ca_option, signer_of
 from gateway.client import client
 from gateway.home import open_home
 from gateway.settings import Settings
@@ -120,6 +122,7 @@ def consistency(settings: Settings, first: int) -> None:
 @click.argument("file", type=FILE_OR_STDIN)
 @vkey_option
 @policy_options
+@ca_option
 @json_option
 @click.pass_obj
 def verify_receipt_file(
@@ -129,21 +132,32 @@ def verify_receipt_file(
     policy_file: Path | None,
     witness_files: tuple[Path, ...],
     required: int | None,
+    ca: Path | None,
     as_json: bool,
 ) -> None:
-    """Verify the receipt or proof in FILE offline, with nothing but the log's public key. 离线校验回执。"""
+    """Verify the receipt or proof in FILE offline, with nothing but the log's public key. 离线校验回执。
+
+    Its signature by the gateway is verified too, if there is a root to trust: --ca, or that of this installation.
+    """
     verifier = read_vkey(vkey_file or vkey_path(settings))
     policy = chosen_policy(policy_file, witness_files, required)
 
+    document = checked(lambda: read_document(file), "回执无效", "the receipt is not proven", as_json)
+    signer: Verified | None = None
+
     def check() -> Proven:
-        return verify_receipt(read_document(file), verifier.text(), policy)
+        nonlocal signer
+        signer = signer_of(document, settings, ca)
+        return verify_receipt(document, verifier.text(), policy)
 
     proven = checked(check, "回执无效", "the receipt is not proven", as_json)
     if as_json:
-        print_json({"ok": True, **asdict(proven)})
+        print_json({"ok": True, **asdict(proven), "signed_by": signer and signer.signer.key_id})
         return
     act = action_of(str(proven.entry["action"]))
     click.echo(f"回执有效 / proven: 条目 entry {proven.index} of {proven.size} ({act.zh} / {act.en})")
+    if signer:
+        click.echo(f"网关签名 / signed by the gateway: {signer.signer.key_id} ({signer.algorithm.name})")
     if proven.witnesses:
         click.echo(shown(f"见证方 / cosigned by: {', '.join(proven.witnesses)}"))
     if proven.unproven:

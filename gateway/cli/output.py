@@ -41,10 +41,12 @@ def print_json(document: Mapping[str, Any]) -> None:
     print_json_text(json.dumps(document, ensure_ascii=False, default=str))
 
 
-def print_json_text(text: str) -> None:
-    """One line of JSON as it is stored, without what a terminal would obey."""
+def print_json_text(text: str) -> bytes:
+    """One line of JSON as it is stored, without what a terminal would obey; gives the bytes that went out, UTF-8."""
     # What JSON itself does not escape is escaped as JSON does, so that a program reads the same text.
-    click.echo(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    safe = _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    click.echo(safe)
+    return safe.encode() + b"\n"
 
 
 def print_rows(

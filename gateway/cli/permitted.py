@@ -28,6 +28,7 @@ from gateway.settings import Settings
 ANYBODY = (
     "audit verify",
     "audit verify-receipt",
+    "audit verify-signature",
     "audit verify-consistency",
     "audit verify-log",
     "audit verify-export",

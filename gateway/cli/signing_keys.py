@@ -34,9 +34,8 @@ def signing_keys() -> None:
 @signing_keys.command("register")
 @click.argument("urn")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--actor", default=operator, show_default="cli:USER", help="谁 / who registers, for the audit log")
 @click.pass_obj
-def register(settings: Settings, urn: str, file: Path, actor: str) -> None:
+def register(settings: Settings, urn: str, file: Path) -> None:
     """Believe the key in FILE (a public key or a certificate, PEM) to be the system URN's. 登记签名密钥。"""
     try:
         name = parse_uri(urn)
@@ -45,7 +44,7 @@ def register(settings: Settings, urn: str, file: Path, actor: str) -> None:
     if not isinstance(name, SystemName):
         raise Refused(f"{urn} 不是系统。", f"{urn} is not a system", urn=urn)
     with open_home(settings) as store, store.write() as conn:
-        key_id = register_key(conn, name, file.read_bytes(), actor, utc_now())
+        key_id = register_key(conn, name, file.read_bytes(), operator(), utc_now())
     click.echo(f"keyid: {key_id}")
 
 
@@ -64,9 +63,8 @@ def list_keys(settings: Settings, as_json: bool) -> None:
 @click.option(
     "--reason", type=click.Choice(sorted(set(REASONS) - {HOLD})), required=True, help="原因 / RFC 5280 reason"
 )
-@click.option("--actor", default=operator, show_default="cli:USER", help="谁 / who revokes, for the audit log")
 @click.pass_obj
-def revoke(settings: Settings, key_id: str, reason: str, actor: str) -> None:
+def revoke(settings: Settings, key_id: str, reason: str) -> None:
     """Believe the registered key KEY_ID no longer, from the next signature on. 吊销签名密钥。"""
     with open_home(settings) as store, store.write() as conn:
-        revoke_key(conn, key_id, reason, actor, utc_now())
+        revoke_key(conn, key_id, reason, operator(), utc_now())

@@ -54,6 +54,7 @@ def test_a_new_installation_says_when_each_of_its_own_things_ends(store: Store, 
         ("crl", "2026-11-28", False),
         ("crl", "2027-11-21", False),
         ("gateway", "2027-11-21", False),
+        ("signer", "2028-11-20", False),
         ("issuing", "2036-11-18", False),
         ("root", "2046-11-16", False),
     ]

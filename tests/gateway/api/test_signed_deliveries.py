@@ -25,6 +25,7 @@ from connectors.spec import Signature
 from gateway.access import uploads
 from gateway.audit.reading import what_did
 from gateway.deliveries import vault_of
+from gateway.home import initialise
 from gateway.settings import Settings
 from gateway.signatures.keys import register_key, revoke_key
 from gateway.store.tables import deliveries
@@ -205,6 +206,7 @@ def test_a_registered_sm2_key_signs_if_the_suite_is_accepted_and_until_it_is_rev
 
     assert problem(answer_of("not accepted", home.client())) == (422, "signature_key_refused")
     chinese = replace(home, settings=replace(home.settings, suite="guomi"), apps=[])
+    initialise(chinese.settings, home.now)
     client = chinese.client()
     try:
         accepted = answer_of("accepted", client)
