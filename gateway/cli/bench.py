@@ -87,6 +87,28 @@ def audit(settings: Settings, entries: int, seed: int, database: str, as_json: b
     _tell(result, as_json)
 
 
+@bench.command("resolve")
+@click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(100), help="行数 / rows")
+@click.option("--entities", default=900_000, show_default=True, type=click.IntRange(100), help="主体数 / entities")
+@_seed
+@click.option(
+    "--database",
+    default="postgresql",
+    show_default=True,
+    type=click.Choice(["postgresql", "sqlite"]),
+    help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
+)
+@_json
+@click.pass_obj
+def resolve(settings: Settings, rows: int, entities: int, seed: int, database: str, as_json: bool) -> None:
+    """Finding entities by name and place alone, every answer held against the right one. 主体关联。"""
+    from gateway.bench import resolve as resolving
+
+    progress = Console(stderr=True)
+    is_postgres = database == "postgresql"
+    _tell(resolving.run(rows, entities, settings, is_postgres, seed, lambda step: progress.print(f"· {step}")), as_json)
+
+
 @bench.command("memory")
 @click.option(
     "--kind",
