@@ -59,6 +59,11 @@ def project(versions: Sequence[Version], grant: Grant, sealer: Sealer) -> list[V
     ]
 
 
+def gives_stored_bytes(grant: Grant) -> bool:
+    """Whether a grant shows payloads byte for byte as they lie, so that they can be streamed without a look."""
+    return grant.columns == WHOLE and _restricted(grant.record_type, tuple(sorted(grant.unmasked))) is None
+
+
 @cache
 def restricted_fields(record_type: str) -> tuple[str, ...]:
     """Fields that lie open in the payload, and are masked unless a grant shows them in clear."""
