@@ -20,11 +20,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from certs import profiles
-from certs.authority import ROOT_CRL_LIFETIME, Files, Root, key_id, read_certificate, sign_certificate, subject
+from certs.authority import ROOT_CRL_LIFETIME, key_id, read_certificate, sign_certificate, subject
 from certs.checks import Place, violations
 from certs.csr import check_csr, key_sha256, read_csr
 from certs.errors import AuthorityExists, AuthorityMissing, CrlUnusable, ProfileViolated, RequestRefused
 from certs.keys import make_key, open_key, save_key, write_whole
+from certs.layout import Files, Root
 from certs.revocation import CrlEntry, build_crl, crl_number, parse_crl, reason_of
 
 

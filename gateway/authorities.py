@@ -9,9 +9,10 @@ from functools import partial
 
 from cryptography import x509
 
-from certs.authority import Authority, Files, key_id, open_authority, read_authority, read_certificate
+from certs.authority import Authority, key_id, open_authority, read_authority, read_certificate
 from certs.errors import AuthorityMissing
 from certs.keys import open_key
+from certs.layout import Files
 from certs.ocsp import Responder
 from gateway.certificates_files import pki_files
 from gateway.passphrases import ca_passphrase, key_passphrase

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from certs.authority import Files
+from certs.layout import Files
 from gateway.settings import Settings
 
 

@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, insert, select, update
 
 from certs import ocsp
-from certs.authority import Authority, Files, create, key_id, open_authority, read_authority
+from certs.authority import Authority, create, key_id, open_authority, read_authority
 from certs.errors import KeyUnusable
 from certs.keys import save_key, write_whole
+from certs.layout import Files
 from certs.revocation import CrlEntry, Standing, Status, build_crl
 from certs.verify import serial_text
 from connectors.errors import Refused

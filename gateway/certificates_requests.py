@@ -28,7 +28,8 @@ from connectors.errors import Refused
 from gateway.access.errors import Conflict, NotFound
 from gateway.audit import Action, append
 from gateway.audit.registers import rows_told
-from gateway.certificates import ACTIVE, check_key, holder_status, issue_certificate, register
+from gateway.certificates import check_key, issue_certificate
+from gateway.certificates_holders import ACTIVE, holder_status, register
 from gateway.certificates_tables import certificate_requests as table
 from gateway.clock import instant
 

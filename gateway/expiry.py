@@ -15,8 +15,9 @@ from typing import TypeVar
 from cryptography import x509
 from sqlalchemy import Connection, select
 
-from certs.authority import Files, key_id, read_authority, read_certificate
+from certs.authority import key_id, read_authority, read_certificate
 from certs.external import FOLDER, read_externals
+from certs.layout import Files
 from certs.names import PREFIX
 from certs.verify import serial_text
 from gateway.access.tables import grants

@@ -16,6 +16,7 @@ from certs.authority import Authority, Issued
 from certs.errors import KeyUnusable
 from certs.names import PREFIX, SystemName
 from gateway import certificates as registry
+from gateway import certificates_holders as holders
 from gateway.access.context import Context
 from gateway.access.duties import Act, require
 from gateway.access.errors import Conflict, Invalid, NotFound, NotYours
@@ -44,7 +45,7 @@ def own_holders(context: Context) -> list[dict[str, Any]]:
     """Systems, and people for those who see all of them, with their status."""
     agency = visible_agency(context)
     with context.store.read() as conn:
-        return [row for row in registry.holder_rows(conn) if agency is None or row["agency"] == agency]
+        return [row for row in holders.holder_rows(conn) if agency is None or row["agency"] == agency]
 
 
 def own_expiries(context: Context, days: int) -> list[dict[str, object]]:
@@ -139,7 +140,7 @@ def suspend_holder(context: Context, urn: str) -> None:
     """
     _may_close(context, urn)
     with context.store.write() as conn:
-        registry.suspend_holder(conn, urn, context.caller.urn, context.now)
+        holders.suspend_holder(conn, urn, context.caller.urn, context.now)
 
 
 def resume_holder(context: Context, urn: str) -> None:
@@ -151,7 +152,7 @@ def resume_holder(context: Context, urn: str) -> None:
     """
     require(context, Act.CERTIFY)
     with context.store.write() as conn:
-        registry.resume_holder(conn, urn, context.caller.urn, context.now)
+        holders.resume_holder(conn, urn, context.caller.urn, context.now)
 
 
 def read_pem_csr(text: str) -> x509.CertificateSigningRequest:

@@ -23,7 +23,7 @@ from gateway.audit import Action, append
 from gateway.audit.given import given_to
 from gateway.audit.log import seal
 from gateway.audit.registers import rows_told
-from gateway.certificates import active_systems
+from gateway.certificates_holders import active_systems
 from gateway.clock import instant
 from gateway.correcting import correct_record
 from gateway.erasure.quarantined import challenge_context

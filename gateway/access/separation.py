@@ -17,7 +17,8 @@ from gateway.access.errors import Conflict, Invalid
 from gateway.access.tables import separation
 from gateway.audit import Action, append
 from gateway.audit.registers import rows_told
-from gateway.certificates import ACTIVE, GOOD
+from gateway.certificates import GOOD
+from gateway.certificates_holders import ACTIVE
 from gateway.certificates_tables import certificates, people
 from gateway.clock import instant
 

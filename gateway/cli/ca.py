@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import func, select
 
 from certs import ceremony
-from certs.authority import Root, key_id, make_root, read_authority, read_certificate
+from certs.authority import key_id, make_root, read_authority, read_certificate
 from certs.csr import key_sha256
 from certs.keys import write_whole
+from certs.layout import Root
 from certs.revocation import REVOCATION_REASONS, crl_number
 from connectors.errors import Refused
 from gateway.audit import Action, append

@@ -11,6 +11,7 @@ from certs.csr import read_csr
 from certs.names import DUTIES, Name, PersonName, SystemName
 from connectors.errors import Refused
 from gateway import certificates as registry
+from gateway import certificates_holders as holders
 from gateway.authorities import open_issuing
 from gateway.certificates_publish import pki_files
 from gateway.cli import certs_acts, certs_expiries, certs_external, certs_requests
@@ -71,8 +72,8 @@ def issue(
         if name is None:
             issued = registry.issue_server_certificate(conn, authority, hosts, actor, now, request, lifetime)
         else:
-            if registry.holder_status(conn, name.urn) is None:
-                registry.register(conn, name, title or name.urn, actor, now)
+            if holders.holder_status(conn, name.urn) is None:
+                holders.register(conn, name, title or name.urn, actor, now)
             issued = registry.issue_certificate(conn, authority, name, actor, now, request, lifetime)
     folder = out or pki_files(settings).home / "issued"
     tell(write_issued(folder, hosts[0] if name is None else name.urn, issued), as_json)

@@ -9,6 +9,7 @@ from certs.errors import KeyUnusable
 from certs.revocation import REVOCATION_REASONS, crl_number
 from certs.verify import serial_text
 from gateway import certificates as registry
+from gateway import certificates_holders as registered
 from gateway.authorities import open_issuing
 from gateway.certificates_publish import pki_files, publish_crls, renew_gateway
 from gateway.cli.certs_output import serial_of, tell
@@ -81,7 +82,7 @@ def crl(settings: Settings, as_json: bool) -> None:
 def holders(settings: Settings, as_json: bool) -> None:
     """Everybody who may hold certificates."""
     with open_home(settings) as store, store.read() as conn:
-        rows = registry.holder_rows(conn)
+        rows = registered.holder_rows(conn)
     print_rows(rows, _HOLDER_COLUMNS, as_json)
 
 
@@ -92,8 +93,8 @@ def holders(settings: Settings, as_json: bool) -> None:
 def suspend_holder(settings: Settings, urn: str, as_json: bool) -> None:
     """Close the door; it counts from the holder's next request on, also on open connections."""
     with open_home(settings) as store, store.write() as conn:
-        registry.suspend_holder(conn, urn, operator(), utc_now())
-    tell({"urn": urn, "status": registry.SUSPENDED}, as_json)
+        registered.suspend_holder(conn, urn, operator(), utc_now())
+    tell({"urn": urn, "status": registered.SUSPENDED}, as_json)
 
 
 @click.command("resume-holder", help="恢复系统或人员 / open the door to a suspended system or person again")
@@ -103,8 +104,8 @@ def suspend_holder(settings: Settings, urn: str, as_json: bool) -> None:
 def resume_holder(settings: Settings, urn: str, as_json: bool) -> None:
     """Open the door again."""
     with open_home(settings) as store, store.write() as conn:
-        registry.resume_holder(conn, urn, operator(), utc_now())
-    tell({"urn": urn, "status": registry.ACTIVE}, as_json)
+        registered.resume_holder(conn, urn, operator(), utc_now())
+    tell({"urn": urn, "status": registered.ACTIVE}, as_json)
 
 
 @click.command(help="更新网关自身的证书，不停机 / renew the gateway's own certificate, without a restart")

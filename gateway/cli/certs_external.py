@@ -12,7 +12,7 @@ from certs.answers import Source
 from certs.external import FOLDER, External, read_externals
 from certs.names import SystemName
 from connectors.errors import Refused
-from gateway import certificates as registry
+from gateway import certificates_holders as holders
 from gateway.certificates_files import pki_files
 from gateway.cli.operator import operator
 from gateway.cli.output import json_option, print_json, print_rows
@@ -56,8 +56,8 @@ def register(settings: Settings, agency: str, system: str, title: str, as_json: 
         raise Refused(f"系统名称无效：{error}。", f"not a name of a system: {error}") from error
     store = open_home(settings)
     with store.write() as conn:
-        registry.register(conn, name, title or name.urn, operator(), utc_now())
-    told = {"urn": name.urn, "status": registry.ACTIVE}
+        holders.register(conn, name, title or name.urn, operator(), utc_now())
+    told = {"urn": name.urn, "status": holders.ACTIVE}
     print_json(told) if as_json else click.echo(f"已登记 / registered: {name.urn}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from certs.names import DUTIES, Name, PersonName, SystemName
-from gateway import certificates as registry
+from gateway import certificates_holders as holders
 from gateway.access import separation
 from gateway.access.duties import TITLES
 from gateway.cli.operator import operator, person
@@ -58,7 +58,7 @@ def register(settings: Settings, name: str, duty: str | None, agency: str, syste
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     with open_home(settings) as store, store.write() as conn:
-        registry.register(conn, holder, title or holder.urn, operator(), utc_now())
+        holders.register(conn, holder, title or holder.urn, operator(), utc_now())
     click.echo(f"已登记 {holder.urn} / registered")
 
 

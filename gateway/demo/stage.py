@@ -21,7 +21,8 @@ from certs.verify import serial_text
 from connectors.errors import Unavailable
 from gateway.access.giving import give, new_grant
 from gateway.authorities import open_issuing
-from gateway.certificates import issue_certificate, register
+from gateway.certificates import issue_certificate
+from gateway.certificates_holders import register
 from gateway.settings import Settings
 from gateway.store import Store
 from schemas.records import RECORD_TYPES

@@ -14,7 +14,8 @@ from certs.names import SystemName
 from certs.suites import PrivateKey, read_private_key
 from certs.verify import serial_text
 from connectors.errors import Refused
-from gateway.certificates import holder_status, issue_certificate, register
+from gateway.certificates import issue_certificate
+from gateway.certificates_holders import holder_status, register
 from gateway.passphrases import key_passphrase
 from gateway.settings import Settings
 from gateway.store import Store

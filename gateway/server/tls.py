@@ -12,10 +12,10 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.authority import Files
 from certs.errors import KeyUnusable
 from certs.external import FOLDER, read_externals
 from certs.files import file_stamp, folder_stamp
+from certs.layout import Files
 
 log = structlog.get_logger(__name__)
 

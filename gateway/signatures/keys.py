@@ -16,8 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 
-from certs.authority import Files
 from certs.errors import KeyUnusable, NotTrusted
+from certs.layout import Files
 from certs.names import SystemName
 from certs.revocation import HOLD, REASONS
 from certs.signed.proof import FindKey, KeyHint, SignatureKeyRefused, Signer
@@ -27,7 +27,8 @@ from certs.verify import Identity, verify
 from connectors.errors import Refused
 from gateway.audit import Action, append
 from gateway.audit.registers import rows_told
-from gateway.certificates import ACTIVE, GOOD, REVOKED, RegistrySource, holder_status
+from gateway.certificates import GOOD, REVOKED, RegistrySource
+from gateway.certificates_holders import ACTIVE, holder_status
 from gateway.certificates_tables import certificates
 from gateway.clock import instant
 from gateway.settings import Settings

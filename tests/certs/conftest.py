@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from certs.authority import Authority, Files, create, open_authority
+from certs.authority import Authority, create, open_authority
+from certs.layout import Files
 from certs.trust import Trust, read_trust
 from tests.certs.support import NOW
 

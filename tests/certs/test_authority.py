@@ -14,11 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from certs.authority import Authority, Files, create, issue, issue_server, key_id, open_authority
+from certs.authority import Authority, create, issue, issue_server, key_id, open_authority
 from certs.checks import Place, violations
 from certs.csr import read_csr
 from certs.errors import AuthorityExists, AuthorityMissing, KeyUnusable, RequestRefused
 from certs.keys import load_key, make_key, save_key
+from certs.layout import Files
 from tests.certs.support import NOW, TRACE, openssl, trace_certificate, write_pem
 
 STAMP = int(NOW.timestamp())

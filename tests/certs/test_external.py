@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.authority import Authority, Files, create, issue
+from certs.authority import Authority, create, issue
 from certs.errors import ChainBroken, ExternalUnusable, NotActive, NotVouchable, RevocationUnknown, Revoked
 from certs.external import read_external, read_externals
 from certs.keys import load_key
+from certs.layout import Files
 from certs.names import PersonName, SystemName
 from certs.revocation import CrlEntry, Standing, Status, build_crl
 from certs.trust import TrustFile

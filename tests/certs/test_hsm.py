@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pkcs11 import Attribute, ObjectClass
 
 from certs import hsm, ocsp, profiles
-from certs.authority import Authority, Files, create, open_authority, sign_certificate
+from certs.authority import Authority, create, open_authority, sign_certificate
 from certs.errors import KeyUnusable
 from certs.hsm import TokenKey, make_token_key, open_token_key, parse_token_uri
 from certs.keys import load_key, open_key
+from certs.layout import Files
 from certs.revocation import CrlEntry, Standing, Status, build_crl
 from tests.certs.support import NOW, answering, openssl, trace_certificate, write_pem
 from tests.support.token import LABEL, PIN, Token

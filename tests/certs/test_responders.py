@@ -14,9 +14,10 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certs import fetching
-from certs.authority import Files, create
+from certs.authority import create
 from certs.errors import RevocationUnknown, Revoked, Unanswered
 from certs.fetching import Address, fetch
+from certs.layout import Files
 from certs.lists import CrlUrl
 from certs.responders import OcspUrl, read_answer
 from certs.revocation import Standing, Status

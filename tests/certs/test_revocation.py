@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as x509_ocsp
 
 from certs import ocsp
-from certs.authority import Authority, Files, Issued, create, issue_responder
+from certs.authority import Authority, Issued, create, issue_responder
 from certs.errors import CrlUnusable, KeyUnusable
+from certs.layout import Files
 from certs.revocation import REASONS, CrlEntry, Standing, Status, build_crl, parse_crl, reason_of
 from tests.certs.support import NOW, answering, openssl, trace_certificate, write_pem
 

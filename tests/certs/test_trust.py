@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from certs.authority import Authority, Files, create
+from certs.authority import Authority, create
 from certs.errors import AuthorityMissing
 from certs.keys import write_whole
+from certs.layout import Files
 from certs.trust import Trust, TrustFile, read_trust
 from tests.certs.support import NOW
 

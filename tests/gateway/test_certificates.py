@@ -25,12 +25,10 @@ from gateway.certificates import (
     certificate_rows,
     issue_certificate,
     lift,
-    register,
-    resume_holder,
     revoke,
     suspend,
-    suspend_holder,
 )
+from gateway.certificates_holders import register, resume_holder, suspend_holder
 from gateway.certificates_publish import (
     crl_is_due,
     current_crl,

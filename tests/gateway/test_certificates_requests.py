@@ -18,7 +18,8 @@ from certs.verify import serial_text
 from connectors.errors import Refused
 from gateway.access.errors import Conflict, NotFound
 from gateway.audit.tables import entries
-from gateway.certificates import certificate_rows, holder_rows, register, revoke, suspend_holder
+from gateway.certificates import certificate_rows, revoke
+from gateway.certificates_holders import holder_rows, register, suspend_holder
 from gateway.certificates_publish import pki_files
 from gateway.certificates_requests import (
     MAX_WAITING,

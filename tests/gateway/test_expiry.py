@@ -14,7 +14,8 @@ from sqlalchemy import inspect
 from certs.authority import Authority
 from certs.names import PersonName, SystemName
 from gateway.authorities import open_issuing
-from gateway.certificates import issue_certificate, register, revoke, suspend
+from gateway.certificates import issue_certificate, revoke, suspend
+from gateway.certificates_holders import register
 from gateway.certificates_publish import CRL_LIFETIME, publish_crl, renew_responder
 from gateway.cli.certs import certs
 from gateway.expiry import Kind, board, stopping

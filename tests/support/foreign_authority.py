@@ -17,8 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs import profiles
-from certs.authority import Authority, Files, Issued, create, issue, sign_certificate
+from certs.authority import Authority, Issued, create, issue, sign_certificate
 from certs.keys import make_key, save_key
+from certs.layout import Files
 from certs.names import Name, SystemName
 from certs.revocation import CrlEntry, build_crl
 

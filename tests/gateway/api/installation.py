@@ -18,6 +18,7 @@ from certs.authority import Issued, open_authority
 from certs.keys import save_key, write_whole
 from certs.names import PersonName, SystemName
 from gateway import certificates
+from gateway import certificates_holders as holders
 from gateway.access.giving import give, new_grant
 from gateway.access.grants import WHOLE, Grant
 from gateway.api import create_app
@@ -62,7 +63,7 @@ class Installation:
         if urn not in self.systems:
             _, _, agency, name = urn.split(":")
             with self.store.write() as conn:
-                certificates.register(conn, SystemName(agency, name), urn, "test", self.now)
+                holders.register(conn, SystemName(agency, name), urn, "test", self.now)
             self.systems[urn] = self.issue(urn, lifetime)
         return self.systems[urn]
 
@@ -70,7 +71,7 @@ class Installation:
         """A person with a certificate, registered with the duty."""
         authority = open_authority(pki_files(self.settings).home)
         with self.store.write() as conn:
-            certificates.register(conn, name, name.person, "test", self.now)
+            holders.register(conn, name, name.person, "test", self.now)
             issued = certificates.issue_certificate(conn, authority, name, "test", self.now)
         return self.written(name.urn, issued)
 

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from certs.names import SystemName
-from gateway import certificates
+from gateway import certificates_holders as holders
 from tests.gateway.api.installation import ONE, Installation, System, ask, problem
 
 CLOSED = [
@@ -68,10 +68,10 @@ def test_a_revoked_certificate_is_refused_on_the_next_request(home: Installation
 def test_a_suspended_system_is_refused_until_it_is_let_in_again(home: Installation, client: FlaskClient) -> None:
     system = home.system("urn:xinqiao:customs:suspended")
     with home.store.write() as conn:
-        certificates.suspend_holder(conn, system.urn, "test", home.now)
+        holders.suspend_holder(conn, system.urn, "test", home.now)
     closed = ask(client, system, "GET", "/v1/deliveries")
     with home.store.write() as conn:
-        certificates.resume_holder(conn, system.urn, "test", home.now)
+        holders.resume_holder(conn, system.urn, "test", home.now)
 
     opened = ask(client, system, "GET", "/v1/deliveries")
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from certs.names import SystemName
-from gateway import certificates
+from gateway import certificates_holders as holders
 from gateway.audit.tables import entries
 from tests.gateway.api.installation import ONE, Installation, System, ask, problem
 from tests.support.foreign_authority import DAY, FRONT, Foreign, entry, found
@@ -26,7 +26,7 @@ def foreign(home: Installation, tmp_path_factory: pytest.TempPathFactory) -> For
     made.folder.mkdir(exist_ok=True)
     made.describe(grace_hours=6)
     with home.store.write() as conn:
-        certificates.register(conn, FRONT, "海关前置系统", "test", home.now)
+        holders.register(conn, FRONT, "海关前置系统", "test", home.now)
     home.grant(FRONT.urn)
     return made
 
@@ -113,10 +113,10 @@ def test_suspending_the_system_here_closes_the_door_whoever_vouches(
     home: Installation, client: FlaskClient, front: System
 ) -> None:
     with home.store.write() as conn:
-        certificates.suspend_holder(conn, FRONT.urn, "test", home.now)
+        holders.suspend_holder(conn, FRONT.urn, "test", home.now)
     closed = problem(ask(client, front, "GET", "/v1/deliveries"))
     with home.store.write() as conn:
-        certificates.resume_holder(conn, FRONT.urn, "test", home.now)
+        holders.resume_holder(conn, FRONT.urn, "test", home.now)
 
     assert closed == (401, "holder_not_active")
 

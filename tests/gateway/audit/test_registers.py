@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 
 from certs.names import SystemName
 from gateway import certificates as registry
+from gateway import certificates_holders as holders
 from gateway.access.giving import give, new_grant, withdraw
 from gateway.access.grants import Grant
 from gateway.access.tables import grants
@@ -49,7 +50,7 @@ def grant(purpose: str) -> Grant:
 def held(store: Store) -> Store:
     """A home with a registered system, its suspended certificate, and two grants, one of them ended."""
     with store.write() as conn:
-        registry.register(conn, NAME, "风险系统", "test", NOW)
+        holders.register(conn, NAME, "风险系统", "test", NOW)
         issued = registry.issue_certificate(conn, open_issuing(store.settings), NAME, "test", NOW)
         registry.suspend(conn, f"{issued.certificate.serial_number:040x}", "test", NOW)
         give(conn, grant("查验"), NOW)

@@ -14,7 +14,8 @@ from certs.authority import Authority, Issued
 from certs.keys import save_key, write_whole
 from certs.names import SystemName
 from certs.verify import serial_text
-from gateway.certificates import holder_status, issue_certificate, register
+from gateway.certificates import issue_certificate
+from gateway.certificates_holders import holder_status, register
 from gateway.certificates_publish import pki_files, prepare
 from gateway.client import client
 from gateway.clock import utc_now

@@ -16,7 +16,8 @@ import pytest
 from certs.authority import Authority, create, issue, issue_server
 from certs.names import SystemName
 from gateway.api.peer import peer_chain
-from gateway.certificates import lift, resume_holder, revoke, suspend, suspend_holder
+from gateway.certificates import lift, revoke, suspend
+from gateway.certificates_holders import resume_holder, suspend_holder
 from gateway.certificates_publish import pki_files, renew_gateway
 from gateway.client import client_context
 from gateway.clock import utc_now

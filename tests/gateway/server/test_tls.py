@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from certs.authority import Files, create, issue_server, open_authority
+from certs.authority import create, issue_server, open_authority
 from certs.keys import make_key, save_key, write_whole
+from certs.layout import Files
 from gateway.client import client_context
 from gateway.clock import utc_now
 from gateway.server import tls
