@@ -19,7 +19,7 @@ from connectors.errors import Refused
 from gateway.access.errors import Conflict
 from gateway.access.exports import remove_of_type
 from gateway.audit import Action, append
-from gateway.audit.holds import demand_no_hold
+from gateway.audit.holds import demand_no_hold, held_deliveries, list_holds
 from gateway.audit.log import seal
 from gateway.clock import instant
 from gateway.erasure import kept_bytes
@@ -67,7 +67,7 @@ def approve(store: Store, erasure_id: str, by: str, now: datetime) -> dict[str, 
         row = row_of(conn, erasure_id)
         if row.status != ERASING:
             dialect.overwrite_from_now(conn)
-            _erase_in_database(conn, sealer, row, by, now)
+            _erase_in_database(conn, store, sealer, row, by, now)
     with store.read() as conn:
         row = row_of(conn, erasure_id)
         person = _person(row, sealer)
@@ -78,7 +78,7 @@ def approve(store: Store, erasure_id: str, by: str, now: datetime) -> dict[str, 
         return read_erasure(conn, erasure_id)
 
 
-def _erase_in_database(conn: Connection, sealer: Sealer, row: Row[Any], by: str, now: datetime) -> None:
+def _erase_in_database(conn: Connection, store: Store, sealer: Sealer, row: Row[Any], by: str, now: datetime) -> None:
     demand_waiting(row)
     if by == row.asked_by:
         raise Conflict(
@@ -105,9 +105,10 @@ def _erase_in_database(conn: Connection, sealer: Sealer, row: Row[Any], by: str,
             deliveries=left[:10],
         )
     values = {key: {name: sorted(some) for name, some in one.values.items()} for key, one in found.items()}
+    person = _as_person(row, {key: one.source for key, one in found.items()}, values)
+    _demand_no_held_file(conn, store, person)
     keep_list(conn, sealer, row.record_type, row.id, values)
     versions = _erase_versions(conn, row.record_type, list(found))
-    person = _as_person(row, {key: one.source for key, one in found.items()}, values)
     counts = {
         "records": len(found),
         "versions": versions,
@@ -127,6 +128,23 @@ def _erase_in_database(conn: Connection, sealer: Sealer, row: Row[Any], by: str,
             sealed=sealer.seal(json.dumps(kept).encode(), context_of(row.id)),
         )
     )
+
+
+def _demand_no_held_file(conn: Connection, store: Store, person: Person) -> None:
+    """Legal hold wins also over files in which somebody else is held.
+
+    Raises:
+        Refused: names the hold.
+    """
+    if not list_holds(conn, in_force=True):
+        return
+    came = kept_bytes.deliveries_with(conn, kept_bytes.holding(store, person), person)
+    for hold in held_deliveries(conn, came).values():
+        raise Refused(
+            f"须销毁的原始文件处于法律保全之下（{hold.id}：{hold.reason}），解除前不得删除。",
+            f"a file that would have to be destroyed is under legal hold ({hold.id}: {hold.reason})",
+            hold=hold.id,
+        )
 
 
 def _erase_files(store: Store, row: Row[Any], person: Person, now: datetime) -> None:

@@ -52,6 +52,12 @@ def holding(store: Store, person: Person) -> set[str]:
     return found
 
 
+def deliveries_with(conn: Connection, digests: set[str], person: Person) -> list[tuple[str, str]]:
+    """Id and source of the deliveries of the records' sources that came with one of these files."""
+    rows = conn.execute(_of_sources(person)).all()
+    return [(row.id, row.source) for row in rows if digests & {part["digest"] for part in row.parts}]
+
+
 def mark(conn: Connection, digests: set[str], person: Person, erasure_id: str) -> list[str]:
     """Write into the register that files are erased; returns the deliveries they came with."""
     concerned = []

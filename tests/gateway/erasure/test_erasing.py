@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from connectors.errors import Refused
 from gateway.access.errors import Conflict, Invalid
+from gateway.audit.holds import place, release
 from gateway.audit.keys import vkey_path
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.proofs import record_proof, verify_receipt, verify_record_proof
@@ -353,6 +354,28 @@ def test_a_delivery_that_waits_to_be_landed_is_not_passed_over(
         erase(store, now, values={"complainant_phone": PHONE})
 
     assert named(store)[0] == NAME
+
+
+@SQLITE
+@pytest.mark.parametrize(("scope", "value"), [("entity", MILL.uscc), ("source", COMPLAINTS), ("entity", BAKERY.uscc)])
+def test_what_is_under_legal_hold_is_not_erased_before_that_is_released(
+    store: Store, now: datetime, scope: str, value: str
+) -> None:
+    # The bakery is only another row of the file that would have to be destroyed.
+    rows = complaint("c1", uscc=MILL.uscc, **person()), complaint("c2", uscc=BAKERY.uscc)
+    land(store, COMPLAINTS, complaints(*rows), now=now)
+    erasure = asked(store, now, values={"complainant_phone": PHONE})
+    with store.write() as conn:
+        hold = place(conn, scope, value, "诉讼中", "urn:xinqiao:person:auditor", now)
+
+    with pytest.raises(Refused, match=hold.id):
+        approve(store, erasure, APPROVER, now)
+    held = named(store)
+    with store.write() as conn:
+        release(conn, hold.id, "结案", "urn:xinqiao:person:auditor", now)
+
+    assert held == [NAME, OTHER_NAME]
+    assert approve(store, erasure, APPROVER, now)["status"] == "done"
 
 
 @SQLITE
