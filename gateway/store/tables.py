@@ -16,12 +16,14 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Date,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -165,6 +167,12 @@ SYSTEM_COLUMNS = (
     "superseded_seq",
 )
 
+PARTITIONS = 4
+"""Hash partitions of each versions table on PostgreSQL; more make every look-up slower (docs/decisions/0041)."""
+
+# SQLite keeps a table in the order of an INTEGER key, without an index of its own.
+_SEQ = BigInteger().with_variant(Integer, "sqlite")
+
 _FACET_TYPES: dict[pl.DataType, TypeEngine[Any]] = {
     pl.String(): Text(),
     pl.Date(): Date(),
@@ -184,7 +192,7 @@ def versions_table(record_type: str) -> Table:
     table = Table(
         name,
         metadata,
-        Column("seq", BigInteger, primary_key=True, autoincrement=False, comment="feed position, gapless"),
+        Column("seq", _SEQ, nullable=False, autoincrement=False, comment="feed position, gapless"),
         Column("record_key", LargeBinary(16), nullable=False),
         Column("uscc", String(18), comment="entity the record belongs to; null while unresolved"),
         Column("version", Integer, nullable=False),
@@ -197,18 +205,36 @@ def versions_table(record_type: str) -> Table:
         Column("landed_at", INSTANT, nullable=False),
         Column("superseded_seq", BigInteger, comment="null = current"),
         *facet_columns(record_type),
+        postgresql_partition_by="HASH (record_key)",
     )
-    current = table.c.superseded_seq.is_(None)
+    # The feed is read in this order, and a version is found by its position. On SQLite it is the table's own order;
+    # on PostgreSQL each partition has a part of it, and they are merged. That no position is given twice is the work
+    # of the landing lock: a partitioned table can be unique only in what it is partitioned by.
+    table.append_constraint(PrimaryKeyConstraint("seq").ddl_if(dialect="sqlite"))
+    Index(f"ix_{name}_seq", table.c.seq).ddl_if(dialect="postgresql")
     # Two versions of one record can never carry the same number, whatever happens; landing finds the
     # current version of each key by it. A snapshot reads the whole table once, which costs less than
     # an index of its own that every landing would have to keep.
     Index(f"uq_{name}_record_key", table.c.record_key, table.c.version, unique=True)
     # Everything about one entity, now or as of a date.
-    Index(f"ix_{name}_uscc", table.c.uscc, table.c.seq)
+    resolved = table.c.uscc.is_not(None)
+    Index(f"ix_{name}_uscc", table.c.uscc, table.c.seq, postgresql_where=resolved, sqlite_where=resolved)
     # What waits for its entity.
-    waiting = current & table.c.uscc.is_(None)
+    waiting = table.c.superseded_seq.is_(None) & table.c.uscc.is_(None)
     Index(f"ix_{name}_waiting", table.c.seq, postgresql_where=waiting, sqlite_where=waiting)
+    event.listen(table, "after_create", _create_partitions)
     return table
+
+
+def _create_partitions(table: Table, conn: Connection, **_: object) -> None:
+    if conn.dialect.name != "postgresql":
+        return
+    quoted = conn.dialect.identifier_preparer.quote
+    for number in range(PARTITIONS):
+        conn.exec_driver_sql(
+            f"CREATE TABLE {quoted(f'{table.name}_{number}')} PARTITION OF {quoted(table.name)} "
+            f"FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {number})"
+        )
 
 
 def facet_columns(record_type: str) -> list[Column[object]]:
