@@ -45,8 +45,9 @@ def record_keys(frame: pl.DataFrame, contract: Contract, source: str) -> pl.Seri
         pl.Binary, 16 bytes each, named ``record_key``.
     """
     parts = [_key_text(name, contract) for name in contract.key]
-    texts = frame.select(pl.concat_str(pl.lit(source), *parts, separator="\x1f")).to_series()
-    keys = [hashlib.sha256(text.encode()).digest()[:16] for text in texts]
+    said = frame.select(pl.concat_str(pl.lit(source), *parts, separator="\x1f").cast(pl.Binary)).to_series()
+    sha256 = hashlib.sha256
+    keys = [sha256(text).digest()[:16] for text in said.to_list()]
     return pl.Series(RECORD_KEY, keys, dtype=pl.Binary)
 
 
