@@ -53,6 +53,9 @@ LANDED = {
 _PAGE = 50_000
 """Versions told of at a time, where they are read back."""
 
+_MANY = 1_000
+"""Changes from which on the database's planner is told of them; below, telling costs more than it gains."""
+
 NEW, CHANGED, WITHDRAWN = "new", "changed", "withdrawn"
 
 
@@ -247,7 +250,8 @@ class _Landing:
         numbered = self._number(fates)
         if is_snapshot:
             numbered += self._number_unseen(fates, numbered)
-        dialect.analyse(self.conn, fates, ["seq", "ord", "record_key"])
+        if numbered > _MANY:
+            dialect.analyse(self.conn, fates, ["seq", "ord", "record_key"])
         counted = self._count(fates)
         for page in self._pages(fates, numbered):
             self._tell(page)

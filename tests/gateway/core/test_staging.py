@@ -312,3 +312,16 @@ def test_the_same_bytes_half_staged_under_another_id_are_repeated_and_cleared_aw
 
 def _three() -> list[tuple[str, str]]:
     return [(each.name, each.uscc) for each in (MILL, DAIRY, BAKERY)]
+
+
+def test_ten_deliveries_of_many_chunks_at_once_land_whole_and_without_gaps(store: Store, now: datetime) -> None:
+    """Staging goes on side by side; landings of one record type wait for each other."""
+    ids = [pages(store, COMPLAINTS, named(*range(n * 10, n * 10 + 5)), now=now) for n in range(10)]
+
+    with ThreadPoolExecutor(10) as sources:
+        receipts = list(sources.map(lambda each: pipeline.deliver(store, each, source(COMPLAINTS), now), ids))
+
+    ranges = sorted((receipt["first_seq"], receipt["last_seq"]) for receipt in receipts)
+    assert ranges == [(first, first + 4) for first in range(1, 51, 5)]
+    assert [version.seq for version in feed(store, "complaint")] == list(range(1, 51))
+    assert (stages(store), verified(store).ok) == (set(), True)
