@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from random import Random
 
 import pytest
 from cryptography.utils import CryptographyDeprecationWarning
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.structure import spoil
 from tests.fuzz.target import Made
 from tests.fuzz.targets import TARGETS
 
@@ -26,28 +28,15 @@ def targets() -> Iterator[dict[str, Made]]:
         yield {name: stack.enter_context(TARGETS[name].open()) for name in NAMES}
 
 
-Edit = tuple[float, int, bytes]
-"""Where, as a share of the length; how many bytes go; what stands there instead."""
-
-edits = st.lists(
-    st.tuples(st.floats(0, 1), st.integers(0, 6), st.binary(max_size=6)), min_size=1, max_size=4
-)  # fmt: skip
-
-
-def edited(seed: bytes, changes: list[Edit]) -> bytes:
-    for share, gone, put in changes:
-        place = int(share * len(seed))
-        seed = seed[:place] + put + seed[place + gone :]
-    return seed
-
-
-def aimed(target: str) -> Callable[[dict[str, Made]], None]:
+def aimed(target: str) -> Callable[[dict[str, Made], Random, int], None]:
     @LENIENT
-    @given(changes=edits)
+    @given(random=st.randoms(use_true_random=False), changes=st.integers(1, 3))
     @pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
-    def test(targets: dict[str, Made], changes: list[Edit]) -> None:
-        for seed in targets[target].seeds:
-            targets[target].run(edited(seed, changes))
+    def test(targets: dict[str, Made], random: Random, changes: int) -> None:
+        for data in targets[target].seeds:
+            for _ in range(changes):
+                data = spoil(data, random)
+            targets[target].run(data)
 
     return test
 

@@ -18,6 +18,7 @@ from certs.authority import Authority, Issued, create, issue_responder
 from certs.errors import CrlUnusable, KeyUnusable
 from certs.layout import Files
 from certs.revocation import REASONS, CrlEntry, Standing, Status, build_crl, parse_crl, reason_of
+from tests.certs.der import inside, sequence, split, wrap
 from tests.certs.support import NOW, answering, openssl, trace_certificate, write_pem
 
 WEEK = timedelta(days=7)
@@ -158,6 +159,23 @@ def test_a_bent_ocsp_request_gets_an_answer_and_never_a_crash(authority: Authori
         told = ocsp.respond(content, [answering(authority)], always_good, NOW)
 
         x509_ocsp.load_der_ocsp_response(told)
+
+
+@pytest.mark.parametrize("serial", [b"\x80\x01", b"\xff"])
+def test_a_question_about_a_serial_number_that_none_can_have_is_malformed(authority: Authority, serial: bytes) -> None:
+    certificate = trace_certificate(authority).certificate
+    builder = x509_ocsp.OCSPRequestBuilder().add_certificate(certificate, authority.certificate, hashes.SHA256())
+    question = builder.build().public_bytes(Encoding.DER)
+    genuine = wrap(0x02, certificate.serial_number.to_bytes(20, "big"))
+    # The number stands at the end of the request: OCSPRequest, TBSRequest, requestList, Request, CertID.
+    (certificate_id,) = split(inside(inside(inside(inside(question)))))
+    fields = split(inside(certificate_id))
+    assert genuine[-8:] == fields[-1][-8:]
+    bent = sequence([sequence([sequence([sequence([sequence([*fields[:-1], wrap(0x02, serial)])])])])])
+
+    told = x509_ocsp.load_der_ocsp_response(ocsp.respond(bent, [answering(authority)], always_good, NOW))
+
+    assert told.response_status is x509_ocsp.OCSPResponseStatus.MALFORMED_REQUEST
 
 
 def test_openssl_accepts_an_answer_of_a_delegated_responder(authority: Authority, pki: Files, tmp_path: Path) -> None:
