@@ -1,8 +1,8 @@
 """The registry of certificates: every act on one is a row changed and an audit entry, in one transaction.
 
 What a certificate looks like and whether it holds is ``certs``' business; publishing the state is
-``gateway/certificates_publish.py``'s; who may hold one stands in ``gateway/certificates_holders.py``. ``RegistrySource``
-is asked on every request.
+``gateway/certificates_publish.py``'s; who may hold one stands in ``gateway/certificates_holders.py``.
+``RegistrySource`` is asked on every request.
 """
 
 from __future__ import annotations

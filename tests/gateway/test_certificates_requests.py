@@ -88,6 +88,7 @@ def test_every_step_is_in_the_log_with_who_took_it_and_the_key(
         ("certificate.approved", SECURITY),
         ("system.registered", SECURITY),
         ("certificate.issued", SECURITY),
+        ("certificate.fulfilled", SECURITY),
     ]
     assert {facts["key_sha256"] for _, _, facts in told if "key_sha256" in facts} == {fingerprint(KEY)}
 
