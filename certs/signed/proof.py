@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from certs.errors import CertsError
@@ -97,12 +97,29 @@ def invalid(form: str, zh: str, en: str, **details: object) -> SignatureInvalid:
     return SignatureInvalid(f"签名无效（{form}）：{zh}。", f"the signature ({form}) is invalid: {en}", **details)
 
 
-def stale(made: datetime, ends: datetime, now: datetime) -> SignatureStale:
-    """The error for a signature that is too old, of the future, or has expired."""
-    times = [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (made, ends, now)]
-    return SignatureStale(
-        "签名时间不符：签于 {}，有效至 {}，现在 {}；请校准时钟并重新签名。".format(*times),
-        "the signature was made at {} and holds until {}, now it is {}; set the clock and sign again".format(*times),
+# A signer's clock may be a little ahead.
+AHEAD = timedelta(seconds=60)
+
+
+def check_age(made: datetime, expires: datetime | None, now: datetime, max_age: timedelta) -> None:
+    """A signature of a request is of now, give or take.
+
+    Args:
+        made: when it says it was made; any instant a calendar holds, so nothing is added to it.
+        expires: when it says it ends; None if it does not say.
+        now: UTC, aware.
+
+    Raises:
+        SignatureStale: too old, of the future, or expired.
+    """
+    if now - max_age <= made <= now + AHEAD and (expires is None or now <= expires):
+        return
+    told = [at.isoformat() if at else "-" for at in (made, expires, now)]
+    age = int(max_age.total_seconds())
+    raise SignatureStale(
+        "签名时间不符：签于 {}，有效至 {}，最长 {} 秒，现在 {}；请校准时钟并重新签名。".format(*told[:2], age, told[2]),
+        "the signature was made at {}, expires at {}, holds {} seconds at most, and now it is {}; "
+        "set the clock and sign again".format(*told[:2], age, told[2]),
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from certs.errors import CertsError
 from certs.signed import cms, jws
-from certs.signed.proof import FindKey, Verified
+from certs.signed.proof import AHEAD, FindKey, Verified
 from connectors.delivery import Delivery, Part
 from connectors.errors import SignatureMissing, SignatureRefused, SignatureReplayed
 from connectors.spec import SourceSpec
@@ -223,7 +223,7 @@ def _remember(conn: Connection, verified: Verified, now: datetime, age: timedelt
     """Note a nonce; False if it was noted before. Nonces of signatures that are too old anyway are forgotten."""
     conn.execute(delete(signature_nonces).where(signature_nonces.c.until < instant(now)))
     # A signature may be dated a little ahead of our clock, so it lives longer than its greatest age.
-    until = now + 2 * age
+    until = now + age + 2 * AHEAD
     nonce = hashlib.sha256(verified.nonce.encode()).hexdigest()
     try:
         with conn.begin_nested():

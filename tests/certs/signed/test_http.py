@@ -241,7 +241,7 @@ def test_a_signature_without_nonce_is_refused() -> None:
         verify(signed(key, nonce=None), key)
 
 
-@pytest.mark.parametrize("seconds", [-301, 61, 10**9])
+@pytest.mark.parametrize("seconds", [-301, 61, 10**9, 251_000_000_000])
 def test_an_old_or_future_signature_is_refused(seconds: int) -> None:
     key = SUITES["international"].make_key()
     with pytest.raises(SignatureStale):
