@@ -31,7 +31,7 @@ from gateway.store import Store, dialect
 from gateway.store.landing import hold_feed
 from gateway.store.stage import DIGEST, discard, temporary_rows
 
-__all__ = ["STOPPED", "deliver", "land", "land_staged", "plan_parts", "receive", "repeat", "stage_part"]
+__all__ = ["STOPPED", "deliver", "land", "land_staged", "plan_parts", "receive", "refusing", "repeat", "stage_part"]
 
 STOPPED = (Undecodable, SourceChanged, ExpectationFailed, SignatureRefused)
 """What stops a whole delivery: its bytes are kept, the agency is told, nothing is landed."""
@@ -71,9 +71,10 @@ def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> 
         only = _only_chunk(delivery, spec, store.settings.max_unpacked_bytes)
         if only is not None:
             return land(store, delivery_id, only, spec, now)
-        for part in plan_parts(store, delivery_id, spec):
+        parts = plan_parts(store, delivery_id, spec)
+        for part in parts:
             stage_part(store, delivery_id, part, spec)
-        return land_staged(store, delivery_id, spec, now)
+        return _land_parts(store, delivery_id, parts, spec, now)
 
 
 def _only_chunk(delivery: Delivery, spec: SourceSpec, max_unpacked_bytes: int) -> Mapped | None:
@@ -131,9 +132,19 @@ def land_staged(store: Store, delivery_id: str, spec: SourceSpec, now: datetime)
 
     Raises:
         Refused: a part of it is not staged, or no longer, because the database crashed in between; stage it again.
-        ExpectationFailed: nothing was landed.
+        ExpectationFailed: nothing was landed; the refusal is in the log.
+        SignatureRefused: it was refused when it was received.
     """
-    parts = plan_parts(store, delivery_id, spec)
+    with store.read() as conn:
+        demand_admitted(conn, delivery_id, spec)
+        deliveries.check_bytes(deliveries.load(conn, delivery_id, store.settings.home))
+    with refusing(store, delivery_id, spec, now):
+        return _land_parts(store, delivery_id, plan_parts(store, delivery_id, spec), spec, now)
+
+
+def _land_parts(
+    store: Store, delivery_id: str, parts: Sequence[Piece], spec: SourceSpec, now: datetime
+) -> dict[str, Any]:
     with store.read() as conn:
         delivery = deliveries.load(conn, delivery_id, store.settings.home)
 
