@@ -24,6 +24,7 @@ from gateway.passphrases import ca_passphrase, key_passphrase
 from gateway.sealing import load_sealer
 from gateway.server.tls import build_context
 from gateway.settings import Settings
+from gateway.signatures.own import own_key
 from tests.conftest import NOW
 
 SECRET = "correct horse"
@@ -47,6 +48,7 @@ def use_them_all(settings: Settings) -> None:
     assert sealer.open(sealer.seal(b"x", b"c"), b"c") == b"x"
     build_context(pki_files(settings), lambda: key_passphrase(settings))
     open_issuing(settings)
+    own_key(settings)
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_with_a_passphrase_no_key_lies_in_clear(encrypted: Settings) -> None:
     use_them_all(encrypted)
 
     assert kept(encrypted) == dict.fromkeys(
-        ["kek-0001.key", "log.key", "gateway.key", "issuing.key", "root.key"], "encrypted"
+        ["kek-0001.key", "log.key", "signing-international.key", "gateway.key", "issuing.key", "root.key"], "encrypted"
     )
 
 
@@ -152,3 +154,15 @@ def test_a_credential_file_that_cannot_be_trusted_is_refused(
 
     with pytest.raises(KeyUnusable, match=problem):
         key_passphrase(Settings(home=tmp_path, key_passphrase_file=str(file)))
+
+
+def test_a_signing_key_of_guomi_is_protected_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(home=tmp_path / "home", suite="guomi")
+    initialise(settings, NOW)
+    before = own_key(settings).key.public.spki()
+
+    monkeypatch.setenv("XINQIAO_KEY_PASSPHRASE", SECRET)
+    CliRunner().invoke(keys, ["protect"], obj=settings, catch_exceptions=False)
+
+    assert kept(settings)["signing-guomi.key"] == "encrypted"
+    assert own_key(settings).key.public.spki() == before
