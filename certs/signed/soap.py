@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, VerifyResult, XMLVerifier
 
+from certs.errors import UNREADABLE
 from certs.signed.proof import FindKey, SignatureInvalid, Verified, check_age, hint_of_certificate, invalid
 from certs.suites.international import P256
 
@@ -70,7 +70,7 @@ def verify(body: etree._Element, find: FindKey, now: datetime, max_age: timedelt
     """
     try:
         return _verify(body, find, now, max_age)
-    except (SignXMLException, etree.LxmlError, ValueError, binascii.Error, UnsupportedAlgorithm) as error:
+    except (SignXMLException, etree.LxmlError, binascii.Error, *UNREADABLE) as error:
         raise invalid(FORM, f"{error}", f"{error}") from error
 
 

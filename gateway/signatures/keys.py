@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 
-from certs.errors import KeyUnusable, NotTrusted
+from certs.errors import UNREADABLE, KeyUnusable, NotTrusted
 from certs.layout import Files
 from certs.names import SystemName
 from certs.revocation import HOLD, REASONS
@@ -184,7 +184,10 @@ def _trust(path: Path) -> TrustFile:
 def _certificate_facts(pem: bytes, now: datetime) -> tuple[str | None, datetime, datetime]:
     if b"CERTIFICATE" not in pem:
         return None, now, now + LIFETIME
-    certificate = x509.load_pem_x509_certificate(pem)
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+    except UNREADABLE as error:
+        raise KeyUnusable(f"证书无法读取：{error}。", f"the certificate cannot be read: {error}") from error
     fingerprint = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
     return fingerprint, certificate.not_valid_before_utc, certificate.not_valid_after_utc
 

@@ -166,22 +166,25 @@ def _soap() -> Iterator[Made]:
         signing.apply(envelope, {})
         seed = etree.tostring(envelope)
 
-        def canonical(data: bytes) -> tuple[etree._Element, bytes]:
+        def body_of(data: bytes) -> etree._Element:
             body = read(data, SOAP11, UNDERSTOOD).body.getparent()
             if body is None:
                 raise AssertionError("what stands in a body has a parent")
-            return body, etree.tostring(body, method="c14n", exclusive=True, with_tail=False)
+            return body
 
-        genuine = canonical(seed)[1]
-        soap.verify(canonical(seed)[0], pair.find, now, _AGE)
+        def canonical(body: etree._Element) -> bytes:
+            return etree.tostring(body, method="c14n", exclusive=True, with_tail=False)
+
+        genuine = canonical(body_of(seed))
+        soap.verify(body_of(seed), pair.find, now, _AGE)
 
         def run(data: bytes) -> None:
             try:
-                body, found = canonical(data)
+                body = body_of(data)
                 soap.verify(body, pair.find, now, _AGE)
             except (SoapError, CertsError):
                 return
-            if found != genuine:
+            if canonical(body) != genuine:
                 raise Finding("a body is believed that the key never signed")
 
         yield Made(run, [seed])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from collections.abc import Callable
@@ -170,6 +171,12 @@ def nothing_in_the_token(envelope: etree._Element) -> None:
     element(envelope, ".//wsse:BinarySecurityToken").text = "AAAA"
 
 
+def a_token_of_another_version(envelope: etree._Element) -> None:
+    token = element(envelope, ".//wsse:BinarySecurityToken")
+    der = base64.b64decode(token.text or "")
+    token.text = base64.b64encode(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x42", 1)).decode()
+
+
 def another_signature_value(envelope: etree._Element) -> None:
     value = element(envelope, ".//ds:SignatureValue")
     value.text = "A" * 84 + "AAAA"
@@ -194,6 +201,7 @@ def no_key_named(envelope: etree._Element) -> None:
         another_time,
         another_transform,
         nothing_in_the_token,
+        a_token_of_another_version,
         another_signature_value,
         no_key_named,
     ],
