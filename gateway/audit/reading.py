@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, union
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, union
 
 from gateway.audit.actions import READS, Action
 from gateway.audit.tables import entries, ranges, read_body, subjects
 from gateway.store.tables import deliveries, versions_table
 from schemas.records import RECORD_TYPES
+
+_TOGETHER = 50
+"""Positions looked up in one statement."""
 
 
 @dataclass(frozen=True)
@@ -101,20 +104,26 @@ def _positions(record_type: str, uscc: str) -> Select[tuple[int]]:
 def covering(conn: Connection, record_type: str, positions: Select[tuple[int]]) -> Iterator[int]:
     """Ids of the entries that cover one of these positions.
 
-    Per span one index range of ``2 ** span`` positions before each, however many entries there are.
+    Per span one index range of ``2 ** span`` positions before each, however many entries there are. The positions
+    are put into the statement as numbers: of a join the database cannot know how narrow each range is, and at
+    millions of entries reads all of a span instead.
     """
-    wanted = positions.subquery()
-    if conn.execute(select(wanted.c.seq).limit(1)).first() is None:
+    seqs: list[Any] = list(conn.execute(positions).scalars())
+    if not seqs:
         return
     for span in _spans(conn, record_type):
-        around = and_(
-            ranges.c.record_type == record_type,
-            ranges.c.span == span,
-            ranges.c.first_seq > wanted.c.seq - literal(1 << span),
-            ranges.c.first_seq <= wanted.c.seq,
-            ranges.c.last_seq >= wanted.c.seq,
-        )
-        yield from conn.execute(select(ranges.c.entry_id).join(wanted, around)).scalars()
+        for start in range(0, len(seqs), _TOGETHER):
+            around = or_(*(_covers(record_type, span, seq) for seq in seqs[start : start + _TOGETHER]))
+            yield from conn.execute(select(ranges.c.entry_id).where(around)).scalars()
+
+
+def _covers(record_type: str, span: int, seq: int) -> ColumnElement[bool]:
+    return and_(
+        ranges.c.record_type == record_type,
+        ranges.c.span == span,
+        ranges.c.first_seq.between(seq - (1 << span) + 1, seq),
+        ranges.c.last_seq >= seq,
+    )
 
 
 def _spans(conn: Connection, record_type: str) -> Iterator[int]:

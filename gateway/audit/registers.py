@@ -32,7 +32,7 @@ REGISTERS = (
 )
 """Names of the tables; a row may only be changed together with an entry that has `rows_told` of it."""
 
-ROWS = "rows"
+ROWS = "register_rows"
 """The fact under which an entry carries them: ``table/key=digest``, the digest empty for a row that is gone."""
 
 # Encrypted words are erased when the law asks, and encrypted anew when keys change.

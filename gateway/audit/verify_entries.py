@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
 import polars as pl
 from sqlalchemy import ColumnElement, Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -44,6 +45,22 @@ _COVERED = {"record_type": pl.String(), "span": pl.Int64(), "first_seq": pl.Int6
 """Columns of the index tables beside the entry's id."""
 
 _BESIDE = {"action": pl.String(), "actor": pl.String(), "at": pl.String()}
+
+
+class _Told(msgspec.Struct):
+    """`_TOLD` as one body is decoded: a quarter of the work of decoding it by column."""
+
+    action: str | None = None
+    actor: str | None = None
+    at: str | None = None
+    usccs: list[str] | None = None
+    record_type: str | None = None
+    first_seq: int | None = None
+    last_seq: int | None = None
+    register_rows: list[str] | None = None
+
+
+_decode = msgspec.json.Decoder(_Told).decode
 
 
 @dataclass(frozen=True)
@@ -141,12 +158,13 @@ def _nothing() -> pl.DataFrame:
 
 def _told(frame: pl.DataFrame, problems: Problems) -> pl.DataFrame:
     try:
-        return frame["body"].cast(pl.String).str.json_decode(pl.Struct(_TOLD)).struct.unnest()
-    except pl.exceptions.PolarsError:
+        told = [_decode(body) for body in frame["body"]]
+        return pl.DataFrame([pl.Series(name, [getattr(one, name) for one in told], _TOLD[name]) for name in _TOLD])
+    except (msgspec.MsgspecError, UnicodeDecodeError, *UNREADABLE):
         # At least one body is no JSON object of ours: find out which.
         rows = frame.select("id", "idx", "body").iter_rows()
-        told = [_told_plainly(entry_id, idx, body, problems) for entry_id, idx, body in rows]
-        return pl.DataFrame(told, schema=_TOLD, orient="row")
+        plain = [_told_plainly(entry_id, idx, body, problems) for entry_id, idx, body in rows]
+        return pl.DataFrame(plain, schema=_TOLD, orient="row")
 
 
 def _told_plainly(entry_id: int, idx: int | None, body: bytes, problems: Problems) -> tuple[Any, ...]:
