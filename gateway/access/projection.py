@@ -14,6 +14,7 @@ from gateway.sealing import Sealer
 from gateway.staging import DIGEST_SUFFIX
 from gateway.steps import ENTITY, ENTITY_BY
 from gateway.store.reading import Version
+from gateway.store.streaming import HEAD
 from schemas.columnar import contract
 
 ALWAYS = (ENTITY, ENTITY_BY)
@@ -22,15 +23,7 @@ ALWAYS = (ENTITY, ENTITY_BY)
 
 def head(version: Version) -> dict[str, object]:
     """What surrounds the record of a version in an answer."""
-    return {
-        "seq": version.seq,
-        "op": version.op,
-        "record_key": version.record_key,
-        "uscc": version.uscc,
-        "version": version.version,
-        "source": version.source,
-        "landed_at": version.landed_at,
-    }
+    return {name: getattr(version, name) for name in HEAD}
 
 
 def line(version: Version) -> bytes:
@@ -59,9 +52,9 @@ def project(versions: Sequence[Version], grant: Grant, sealer: Sealer) -> list[V
     ]
 
 
-def gives_stored_bytes(grant: Grant) -> bool:
-    """Whether a grant shows payloads byte for byte as they lie, so that they can be streamed without a look."""
-    return grant.columns == WHOLE and _restricted(grant.record_type, tuple(sorted(grant.unmasked))) is None
+def mask_block(lines: bytes, grant: Grant) -> bytes:
+    """Lines of stored bytes as a grant over the whole payload shows them; no head has a member of a field's name."""
+    return _masked(lines, _restricted(grant.record_type, tuple(sorted(grant.unmasked))))
 
 
 @cache

@@ -93,7 +93,7 @@ def read_entity(context: Context, uscc: str, purpose: str | None, as_of: datetim
         NotFound: nothing is known of it; the read is audited all the same.
     """
     code = checked_uscc(uscc)
-    with _reading(context, {"read": "entity", "purpose": purpose}, [code]) as (conn, quota):
+    with reading_transaction(context, {"read": "entity", "purpose": purpose}, [code]) as (conn, quota):
         granted, not_granted = _entity_grants(conn, context, purpose)
         known = conn.execute(select(entities.c.name).where(entities.c.uscc == code)).scalar_one_or_none()
         records = {name: _records(conn, context, grant, code, as_of) for name, grant in granted.items()}
@@ -127,7 +127,7 @@ def read_records(
     """
     code, record_type = checked_uscc(uscc), checked_type(record_type)
     asked = {"read": "records", "record_type": record_type, "purpose": purpose}
-    with _reading(context, asked, [code]) as (conn, quota):
+    with reading_transaction(context, asked, [code]) as (conn, quota):
         grant = find_grant(conn, context.caller.urn, record_type, purpose, context.now)
         found = _records(conn, context, grant, code, as_of)
         facts = {
@@ -169,7 +169,7 @@ def read_feed(context: Context, record_type: str, after: int, limit: int, purpos
             problems={"limit": limit, "after": after},
         )
     asked = {"read": "feed", "record_type": record_type, "purpose": purpose}
-    with _reading(context, asked, []) as (conn, quota):
+    with reading_transaction(context, asked, []) as (conn, quota):
         grant = find_grant(conn, context.caller.urn, record_type, purpose, context.now)
         newest = reading.last_position(conn, record_type)
         left = records_left(conn, context.caller.urn, quota, context.now)
@@ -242,7 +242,9 @@ def _shows_name(grant: Grant) -> bool:
 
 
 @contextmanager
-def _reading(context: Context, asked: Mapping[str, object], usccs: Sequence[str]) -> Iterator[tuple[Connection, Quota]]:
+def reading_transaction(
+    context: Context, asked: Mapping[str, object], usccs: Sequence[str]
+) -> Iterator[tuple[Connection, Quota]]:
     """The one transaction of a read that ``admitted`` lets through."""
     with admitted(context, asked, usccs) as quota, context.store.write() as conn:
         yield conn, quota

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from flask import Response, request
+from flask import Response, request, stream_with_context
 
+from gateway.access.context import Context
 from gateway.access.projection import line
 from gateway.access.reads import Page, checked_type, may_read, read_entity, read_feed, read_records
+from gateway.access.streams import stream_feed
 from gateway.api.blueprint import Blueprint
 from gateway.api.callers import PURPOSE_HEADER, context, services, verify_again
-from gateway.api.shapes import EntityQuery, FeedQuery, RecordQuery
+from gateway.api.encodings import chosen, encoded
+from gateway.api.shapes import EntityQuery, FeedQuery, RecordQuery, StreamQuery
 from gateway.store import reading
 from gateway.store.reading import Version
 
@@ -93,6 +96,32 @@ def feed(asked: dict[str, Any], record_type: str) -> Response:
     answer = Response(_lines(page), mimetype="application/x-ndjson")
     answer.headers[CURSOR_HEADER] = str(page.next)
     return answer
+
+
+@blueprint.get("/feeds/<record_type>/stream")
+@blueprint.arguments(StreamQuery, location="query")
+@blueprint.response(200, _VERSION, content_type="application/x-ndjson", description="one Version a line")
+@blueprint.doc(parameters=[PURPOSE_PARAMETER])
+def stream(asked: dict[str, Any], record_type: str) -> Response:
+    """整流 · Everything after a position to the feed's end in one answer; zstd or gzip if accepted.
+
+    An answer that is cut off is gone on with from the last whole line's `seq`.
+    """
+    found = stream_feed(context(), _verified_again, record_type, asked["after"], purpose())
+    coding = chosen(request.accept_encodings)
+    answer = Response(
+        stream_with_context(encoded(found.blocks, coding) if coding else found.blocks), mimetype="application/x-ndjson"
+    )
+    answer.headers[CURSOR_HEADER] = str(found.next)
+    answer.vary.add("Accept-Encoding")
+    if coding:
+        answer.content_encoding = coding
+    return answer
+
+
+def _verified_again() -> Context:
+    verify_again()
+    return context()
 
 
 def purpose() -> str | None:

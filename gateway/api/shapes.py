@@ -130,6 +130,14 @@ class FeedQuery(Strict):
     )
 
 
+class StreamQuery(Strict):
+    """From where a feed is streamed."""
+
+    after = fields.Integer(
+        load_default=0, validate=validate.Range(0, MAX_ID), metadata=_said("position of the last version seen")
+    )
+
+
 class ApplicationShape(Strict):
     """What an applicant asks for."""
 

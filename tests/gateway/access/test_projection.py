@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from gateway.access.grants import WHOLE, Grant
-from gateway.access.projection import gives_stored_bytes, line, project
+from gateway.access.projection import line, mask_block, project
 from gateway.store.reading import Version
 from schemas.canonical import canonical_json
 from tests.support.sealing import sealer_of
@@ -73,15 +73,12 @@ def test_a_whole_grant_that_shows_everything_in_clear_gives_the_stored_bytes() -
     assert project([STORED], grant, SEALER) == [replace(STORED, sealed=None)]
 
 
-def test_only_a_whole_grant_that_masks_nothing_gives_stored_bytes() -> None:
-    clear = replace(GRANT, unmasked=("legal_representative",))
+@pytest.mark.parametrize("unmasked", [(), ("legal_representative",)])
+def test_lines_masked_as_a_block_are_the_lines_masked_one_by_one(unmasked: tuple[str, ...]) -> None:
+    grant = replace(GRANT, unmasked=unmasked)
+    one_by_one = b"".join(line(version) + b"\n" for version in project([STORED, STORED], grant, SEALER))
 
-    assert [gives_stored_bytes(grant) for grant in (GRANT, clear, replace(clear, columns=("name",)))] == [
-        False,
-        True,
-        False,
-    ]
-    assert gives_stored_bytes(replace(GRANT, record_type="inspection"))
+    assert mask_block((line(STORED) + b"\n") * 2, grant) == one_by_one
 
 
 def test_a_whole_grant_masks_what_is_restricted_and_leaves_every_other_byte_as_it_lies() -> None:

@@ -18,7 +18,7 @@ from tests.gateway.api.installation import BAD, ONE, SOURCE, TWO, Installation, 
 PROVIDER, CONSUMER = "urn:xinqiao:market_supervision:front", "urn:xinqiao:customs:risk"
 
 
-ON_BOTH_DATABASES = {"test_deliveries", "test_exports", "test_quotas", "test_reads", "test_sharing"}
+ON_BOTH_DATABASES = {"test_deliveries", "test_exports", "test_quotas", "test_reads", "test_sharing", "test_streams"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
