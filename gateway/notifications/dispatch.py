@@ -14,6 +14,8 @@ from connectors.errors import Unavailable
 from gateway.audit import Action, append
 from gateway.audit.log import seal
 from gateway.certificates_files import pki_files
+from gateway.certificates_holders import ACTIVE
+from gateway.certificates_tables import systems
 from gateway.clock import instant
 from gateway.notifications.endpoints import Endpoint, load_endpoints
 from gateway.notifications.notifier import load_notifier
@@ -29,12 +31,14 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 LEASE = timedelta(minutes=5)
 """For so long nobody else tries what one process is trying."""
 _PAGE = 100
+_LET_IN = notifications.c.system_urn.in_(select(systems.c.urn).where(systems.c.status == ACTIVE))
+"""Who is suspended may not read, so nothing is read out to it either; what waits goes on when it is resumed."""
 
 log = structlog.get_logger(__name__)
 
 
 def dispatch(store: Store, clock: Callable[[], datetime]) -> dict[str, int]:
-    """Push everything that is due to systems that have an endpoint.
+    """Push everything that is due to systems that have an endpoint and are not suspended.
 
     Several processes may do so at once. A system that fails is left alone for the rest of this run.
 
@@ -72,6 +76,7 @@ def _due(store: Store, endpoints: Mapping[str, Endpoint], now: datetime) -> list
             notifications.c.status == WAITING,
             notifications.c.next_at <= instant(now),
             notifications.c.system_urn.in_(sorted(endpoints)),
+            _LET_IN,
         )
         .order_by(notifications.c.number)
         .limit(_PAGE)
@@ -85,7 +90,7 @@ def _attempt(store: Store, row: Row[Any], endpoint: Endpoint, clock: Callable[[]
     notifier = load_notifier(store.settings)
     mine = (notifications.c.number == row.number) & (notifications.c.status == WAITING)
     with store.write() as conn:
-        lease = update(notifications).where(mine, notifications.c.next_at == row.next_at)
+        lease = update(notifications).where(mine, notifications.c.next_at == row.next_at, _LET_IN)
         taken = conn.execute(lease.values(attempts=row.attempts + 1, next_at=instant(now + LEASE)))
         if taken.rowcount != 1:
             return "taken"

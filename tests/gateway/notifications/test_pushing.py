@@ -29,6 +29,7 @@ from connectors.errors import Refused
 from gateway.audit.log import seal
 from gateway.audit.reading import list_entries
 from gateway.certificates import issue_server_certificate
+from gateway.certificates_holders import resume_holder, suspend_holder
 from gateway.certificates_publish import pki_files
 from gateway.cli.notifications import notifications as verb
 from gateway.clock import utc_now
@@ -186,6 +187,24 @@ def test_whoever_read_the_old_version_is_called_with_the_new_one_and_others_are_
     assert (outbox(home, system), outbox(home, never)) == ([("delivered", 1)], [])
     assert kinds(home.client(), system) == []
     assert acts(home)[-2:] == ["record.pushed", "notification.delivered"]
+
+
+def test_who_is_suspended_is_told_nothing_until_it_is_resumed(home: Installation, receiver: Receiver) -> None:
+    system = reader(home, "called")
+    enrol(home)
+    register(home, system, receiver)
+    corrected(home, system)
+    with home.store.write() as conn:
+        suspend_holder(conn, system.urn, "test", home.now)
+
+    suspended = run(home)
+    got = list(receiver.got)
+    with home.store.write() as conn:
+        resume_holder(conn, system.urn, "test", home.now)
+    resumed = run(home)
+
+    assert (suspended["delivered"], got, resumed["delivered"]) == (0, [], 1)
+    assert outbox(home, system) == [("delivered", 1)]
 
 
 def test_the_body_is_signed_by_the_certificate_that_calls(home: Installation, receiver: Receiver) -> None:
