@@ -13,6 +13,7 @@ from certs.errors import KeyUnusable
 from certs.keys import is_encrypted, protect_key, read_private_key
 from gateway.certificates_files import pki_files
 from gateway.keyring import read_kek, write_kek
+from gateway.notifications.notifier import key_file as notifier_key
 from gateway.passphrases import ca_passphrase, key_passphrase
 from gateway.settings import Settings
 from gateway.signatures.own import SIGNING, read_signing_key, write_signing_key
@@ -87,7 +88,8 @@ def _opens(path: Path, passphrase: bytes | None) -> bool:
 def _own(settings: Settings) -> Iterator[Path]:
     files = pki_files(settings)
     yield from sorted((settings.home / "keys").glob("*.key"))
-    yield from (path for path in (files.gateway_key, files.responder_key) if path.exists())
+    keys = (files.gateway_key, files.responder_key, notifier_key(settings))
+    yield from (path for path in keys if path.exists())
 
 
 def _of_authorities(settings: Settings) -> Iterator[Path]:

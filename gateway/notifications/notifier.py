@@ -76,5 +76,10 @@ def load_notifier(settings: Settings) -> Notifier:
     return Notifier(certificate, key, passphrase, signing, serial_text(leaf.serial_number))
 
 
+def key_file(settings: Settings) -> Path:
+    """Where the notifier's private key lies, once it is enrolled."""
+    return settings.home / "pki" / "notifier.key"
+
+
 def _files(settings: Settings) -> tuple[Path, Path]:
-    return settings.home / "pki" / "notifier.pem", settings.home / "pki" / "notifier.key"
+    return settings.home / "pki" / "notifier.pem", key_file(settings)

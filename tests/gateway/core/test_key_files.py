@@ -20,6 +20,7 @@ from gateway.certificates_publish import current_crl, pki_files
 from gateway.cli.keys import keys
 from gateway.home import initialise, open_home
 from gateway.key_files import key_files
+from gateway.notifications.notifier import enrol, load_notifier
 from gateway.passphrases import ca_passphrase, key_passphrase
 from gateway.sealing import load_sealer
 from gateway.server.tls import build_context
@@ -166,3 +167,17 @@ def test_a_signing_key_of_guomi_is_protected_too(tmp_path: Path, monkeypatch: py
 
     assert kept(settings)["signing-guomi.key"] == "encrypted"
     assert own_key(settings).key.public.spki() == before
+
+
+def test_the_key_that_notifications_are_pushed_with_is_protected_like_the_others(
+    clear: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_home(clear) as store:
+        enrol(store, open_issuing(clear), "test", NOW)
+    before = kept(clear)["notifier.key"]
+    monkeypatch.setenv("XINQIAO_KEY_PASSPHRASE", SECRET)
+
+    done = CliRunner().invoke(keys, ["protect", "--json"], obj=clear, catch_exceptions=False)
+
+    assert (done.exit_code, before, kept(clear)["notifier.key"]) == (0, "clear", "encrypted")
+    assert load_notifier(clear).key is not None
