@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from connectors.connections import Connections
+from connectors.decode import Piece, Span
 from connectors.delivery import Delivery
 from connectors.errors import SignatureRefused
 from connectors.receive import acknowledge, receive
@@ -45,6 +48,54 @@ def _receive(store: Store, delivery: Delivery, spec: SourceSpec) -> str:
         return pipeline.receive(store, delivery, spec)
     except SignatureRefused as error:
         return str(error.details["delivery_id"])
+
+
+def parts_to_stage(store: Store, spec: SourceSpec, delivery_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The parts of those deliveries that are large enough for several workers to stage beside each other.
+
+    Returns:
+        ``delivery_id`` and ``part`` of each, as plain values that travel between tasks: references, never rows.
+        Empty for deliveries of one part, for those that have landed before, and for those that will be refused.
+    """
+    return [
+        {"delivery_id": delivery_id, "part": asdict(part)}
+        for delivery_id in delivery_ids
+        for part in _parts(store, spec, delivery_id)
+    ]
+
+
+def _parts(store: Store, spec: SourceSpec, delivery_id: str) -> list[Piece]:
+    with store.read() as conn:
+        row = deliveries.row_of(conn, delivery_id)
+        if row.status != "received" or deliveries.original_of(conn, delivery_id, row.digest, spec) is not None:
+            return []
+    try:
+        parts = pipeline.plan_parts(store, delivery_id, spec)
+    except pipeline.STOPPED:
+        # Whoever lands it finds the same, and refuses it with an entry.
+        return []
+    return parts if len(parts) > 1 else []
+
+
+def stage_received(store: Store, spec: SourceSpec, work: Mapping[str, Any]) -> None:
+    """Stage one of ``parts_to_stage``; landing finds it done. Done once more, or after the landing, it does nothing.
+
+    Raises:
+        Refused: there is no such delivery.
+    """
+    delivery_id, told = work["delivery_id"], work["part"]
+    part = Piece(**{**told, "span": Span(**told["span"]) if told["span"] else None, **_tuples(told)})
+    with store.read() as conn:
+        if deliveries.row_of(conn, delivery_id).status != "received":
+            return
+    # What stops the delivery is met again by whoever lands it, and is refused there, with an entry.
+    with suppress(*pipeline.STOPPED):
+        pipeline.stage_part(store, delivery_id, part, spec)
+
+
+def _tuples(told: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """JSON has no tuples."""
+    return {name: tuple(value) for name, value in told.items() if isinstance(value, list)}
 
 
 def land_received(

@@ -15,7 +15,6 @@ from importlib.metadata import version
 import polars as pl
 from sqlalchemy import Connection
 
-from connectors.decode import PIECE_BYTES as PART_BYTES
 from connectors.decode import Piece, decode_piece, plan_pieces
 from connectors.delivery import Delivery, Mapped
 from connectors.mapping import map_sheet
@@ -51,7 +50,7 @@ def plan_parts(store: Store, delivery_id: str, spec: SourceSpec) -> list[Piece]:
     """
     with store.read() as conn:
         delivery = deliveries.load(conn, delivery_id, store.settings.home)
-    return plan_pieces(delivery, spec, PART_BYTES)
+    return plan_pieces(delivery, spec, store.settings.part_bytes)
 
 
 def mapped_chunks(delivery: Delivery, spec: SourceSpec, part: Piece, max_unpacked_bytes: int) -> Iterator[Mapped]:
@@ -97,13 +96,15 @@ def stage_part(store: Store, delivery_id: str, part: Piece, spec: SourceSpec) ->
         delivery = deliveries.load(conn, delivery_id, store.settings.home)
     chunks = mapped_chunks(delivery, spec, part, store.settings.max_unpacked_bytes)
     with store.write() as conn:
-        rules = fingerprint(conn, spec)
+        rules = fingerprint(conn, store, spec)
         stages.prepare_stage(conn, spec.record_type, delivery_id, rules)
-        there = {(row.part, row.chunk) for row in stages.chunks_of(conn, delivery_id)}
+        there = {row.chunk: row.is_last for row in stages.chunks_of(conn, delivery_id) if row.part == part.number}
+    if any(there.values()):
+        return
     with ThreadPoolExecutor(1) as writer:
         written: Future[None] | None = None
         for number, (mapped, is_last) in enumerate(_with_last(chunks)):
-            if (part.number, number) in there:
+            if number in there:
                 continue
             chunk = _chunk(store, delivery_id, part.number, number, mapped, spec, is_last=is_last)
             if written is not None:
@@ -138,16 +139,17 @@ def _with_last(chunks: Iterable[Mapped]) -> Iterator[tuple[Mapped, bool]]:
         yield one_before, True
 
 
-def fingerprint(conn: Connection, spec: SourceSpec) -> str:
+def fingerprint(conn: Connection, store: Store, spec: SourceSpec) -> str:
     """What judged a chunk: another mapping, another version of ours or a longer erasure list may judge it otherwise."""
     erased = erased_count(conn, spec.record_type)
-    return hashlib.sha256(f"{version('xinqiao')}\n{CHUNK_ROWS}\n{PART_BYTES}\n{erased}\n{spec!r}".encode()).hexdigest()
+    said = f"{version('xinqiao')}\n{CHUNK_ROWS}\n{store.settings.part_bytes}\n{erased}\n{spec!r}"
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
-def is_staged(conn: Connection, delivery_id: str, parts: Sequence[Piece], spec: SourceSpec) -> bool:
+def is_staged(conn: Connection, store: Store, delivery_id: str, parts: Sequence[Piece], spec: SourceSpec) -> bool:
     """Whether every chunk of every part is there."""
     there = stages.chunks_of(conn, delivery_id)
-    rules = fingerprint(conn, spec)
+    rules = fingerprint(conn, store, spec)
     ended = {row.part for row in there if row.is_last}
     return ended == {part.number for part in parts} and all(row.rules == rules for row in there)
 

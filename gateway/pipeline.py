@@ -150,15 +150,15 @@ def _land_parts(
 
     @contextmanager
     def staged(conn: Connection) -> Iterator[Waiting]:
-        _demand_staged(conn, delivery_id, parts, spec)
+        _demand_staged(conn, store, delivery_id, parts, spec)
         yield waiting(conn, store, delivery_id, delivery, parts, spec)
         discard(conn, spec.record_type, delivery_id)
 
     return _land(store, delivery_id, delivery, staged, spec, now, None)
 
 
-def _demand_staged(conn: Connection, delivery_id: str, parts: Sequence[Piece], spec: SourceSpec) -> None:
-    if not is_staged(conn, delivery_id, parts, spec):
+def _demand_staged(conn: Connection, store: Store, delivery_id: str, parts: Sequence[Piece], spec: SourceSpec) -> None:
+    if not is_staged(conn, store, delivery_id, parts, spec):
         raise Refused(
             f"交付 {delivery_id} 尚未全部暂存（或暂存因数据库崩溃而清空）；请再运行一次，已暂存的部分不会重做",
             f"delivery {delivery_id} is not staged as a whole, or was emptied by a crash of the database; "

@@ -30,6 +30,8 @@ class Settings:
         threads: threads per gateway process.
         max_body_bytes: largest request body; larger ones are refused before they are read.
         max_unpacked_bytes: largest total a compressed file may unpack to.
+        part_bytes: about how large the parts are that workers stage beside each other: minutes of landing, so that
+            what a lost worker loses is little; a smaller delivery is not divided.
         erased_again: what is done with a personal value that was erased and is delivered again: ``refuse`` leaves it
             out, ``flag`` lands it; the receipt says so either way.
         log_origin: name of the transparency log, first line of every checkpoint.
@@ -54,6 +56,7 @@ class Settings:
     threads: int = 8
     max_body_bytes: int = 200 * 1024 * 1024
     max_unpacked_bytes: int = 2 * 1024 * 1024 * 1024
+    part_bytes: int = 256 * 1024 * 1024
     erased_again: str = "refuse"
     log_origin: str = "xinqiao.local/log"
     tsa_url: str = ""

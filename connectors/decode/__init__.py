@@ -9,7 +9,8 @@ import polars as pl
 
 from connectors.decode.archive import Allowance
 from connectors.decode.contents import read_tables
-from connectors.decode.pieces import PIECE_BYTES, Piece, plan_pieces
+from connectors.decode.csv_head import Span
+from connectors.decode.pieces import Piece, plan_pieces
 from connectors.decode.shape import Table
 from connectors.decode.sheets import CHUNK, empty_sheet, one_sheet, to_sheets
 from connectors.delivery import Delivery, Sheet
@@ -17,7 +18,7 @@ from connectors.spec import SourceSpec
 from connectors.vault import DEFAULT_MAX_UNPACKED_BYTES
 from schemas.judgement import ROW
 
-__all__ = ["CHUNK", "PIECE_BYTES", "Piece", "decode", "decode_chunks", "decode_piece", "plan_pieces"]
+__all__ = ["CHUNK", "Piece", "Span", "decode", "decode_chunks", "decode_piece", "plan_pieces"]
 
 
 def decode_chunks(

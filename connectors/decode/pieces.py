@@ -14,10 +14,6 @@ from connectors.headings import choose_form, is_settled
 from connectors.registry import adapter
 from connectors.spec import SourceSpec
 
-PIECE_BYTES = 256 * 1024 * 1024
-"""Size of a piece for parallel work: minutes of landing, so that what a killed worker loses is little."""
-
-
 _BLOCK = 16 * 1024 * 1024
 _SURVEYED = 2_000
 
@@ -46,7 +42,7 @@ class Piece:
 
 
 def plan_pieces(
-    delivery: Delivery, spec: SourceSpec, piece_bytes: int | None = PIECE_BYTES, *, demand_form: bool = True
+    delivery: Delivery, spec: SourceSpec, piece_bytes: int | None, *, demand_form: bool = True
 ) -> list[Piece]:
     """Cut a delivery: a CSV file at line breaks, an answer of many pages between pages, other files not at all.
 

@@ -27,6 +27,7 @@ class Run:
         state: success or failed.
         tasks: task -> (state, number of the last try).
         results: task -> what it returned; only of tasks that succeeded.
+        received: ids of the deliveries that ``receive`` gave on.
         failures: what the audit log says about this run's failure, oldest first.
     """
 
@@ -34,6 +35,7 @@ class Run:
     state: str
     tasks: dict[str, tuple[str, int]]
     results: dict[str, Any]
+    received: list[str]
     failures: list[dict[str, Any]]
 
 
@@ -63,6 +65,7 @@ class Installation:
             str(ended.state),
             {name: (str(ti.state), ti.try_number) for name, ti in tasks.items()},
             {name: ti.xcom_pull(task_ids=name) for name, ti in tasks.items() if ti.state == "success"},
+            (tasks["receive"].xcom_pull(task_ids="receive", key="deliveries") or []) if "receive" in tasks else [],
             [entry for entry in self.entries("run.failed") if entry["run_id"] == ended.run_id],
         )
 

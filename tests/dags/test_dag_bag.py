@@ -21,13 +21,15 @@ def test_every_source_folder_is_a_dag_and_two_more_are_derived(installation: Ins
     assert len(installation.bag.dags) == len(folders) + len(DERIVED)
 
 
-def test_every_exchange_receives_in_its_agencys_pool_and_retries_only_that(installation: Installation) -> None:
+def test_every_exchange_asks_in_its_agencys_pool_and_never_retries_a_landing(installation: Installation) -> None:
     expected = {
-        (spec.source, task, f"agency_{spec.agency}", retries, outlets)
+        (spec.source, task, pool, retries, outlets)
         for spec in sources().values()
-        for task, retries, outlets in (
-            ("receive", 3, ()),
-            ("land", 0, (f"xinqiao://records/{spec.record_type}",)),
+        for task, pool, retries, outlets in (
+            ("receive", f"agency_{spec.agency}", 3, ()),
+            # Asks no agency; a lost worker's part goes on elsewhere.
+            ("stage", "default_pool", 2, ()),
+            ("land", f"agency_{spec.agency}", 0, (f"xinqiao://records/{spec.record_type}",)),
         )
     }
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.dags.installation import Installation
 
-GREEN = {"receive": ("success", 1), "land": ("success", 1)}
-LAND_REFUSED = {"receive": ("success", 1), "land": ("failed", 1)}
+GREEN = {"receive": ("success", 1), "stage": ("skipped", 0), "land": ("success", 1)}
+LAND_REFUSED = {"receive": ("success", 1), "stage": ("skipped", 0), "land": ("failed", 1)}
 
 
 def test_a_renamed_column_is_refused_once_named_and_kept_and_lands_when_mended(installation: Installation) -> None:
@@ -29,7 +29,7 @@ def test_a_renamed_column_is_refused_once_named_and_kept_and_lands_when_mended(i
     assert noted["reason"].startswith("[source_changed] ")
     assert "missing respondent." in noted["reason"]
     assert after_red == before
-    assert (refused.id, refused.status) == (red.results["receive"][0], "refused")
+    assert (refused.id, refused.status) == (red.received[0], "refused")
     assert all((installation.settings.home / part["path"]).stat().st_size == part["size"] for part in refused.parts)
 
     assert (mended.state, mended.tasks, mended.failures) == ("success", GREEN, [])
@@ -46,7 +46,10 @@ def test_a_source_that_stays_broken_is_asked_four_times_and_nothing_is_registere
     with installation.misbehaving("agriculture_rest", how):
         red = installation.exchange(name)
 
-    assert (red.state, red.tasks) == ("failed", {"receive": ("failed", 4), "land": ("upstream_failed", 0)})
+    assert (red.state, red.tasks) == (
+        "failed",
+        {"receive": ("failed", 4), "stage": ("upstream_failed", 0), "land": ("upstream_failed", 0)},
+    )
     assert [noted["reason"].split("]")[0] for noted in red.failures] == ["[unavailable"]
     assert installation.deliveries(name) == []
     assert installation.last_positions() == before
@@ -63,7 +66,7 @@ def test_an_outage_that_ends_costs_one_retry_and_nothing_else(installation: Inst
         run = installation.exchange("health/foodborne_events", on_retry=recover)
 
     assert (run.state, run.failures) == ("success", [])
-    assert run.tasks == {"receive": ("success", 2), "land": ("success", 1)}
+    assert run.tasks == {"receive": ("success", 2), "stage": ("skipped", 0), "land": ("success", 1)}
     assert len(retried) == 1
     assert "500" in retried[0]
 
@@ -72,7 +75,10 @@ def test_an_expired_certificate_is_for_a_person_and_is_not_retried(installation:
     with installation.misbehaving("credit_platform_rest", "expired_certificate"):
         red = installation.exchange("credit_platform/repairs")
 
-    assert (red.state, red.tasks) == ("failed", {"receive": ("failed", 1), "land": ("upstream_failed", 0)})
+    assert (red.state, red.tasks) == (
+        "failed",
+        {"receive": ("failed", 1), "stage": ("upstream_failed", 0), "land": ("upstream_failed", 0)},
+    )
     assert [noted["reason"].split("]")[0] for noted in red.failures] == ["[refused"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, inspect, text
 from connectors.errors import ExpectationFailed, Refused
 from connectors.registry import source
 from connectors.spec import Expect
-from gateway import parts, pipeline, quarantine
+from gateway import exchange, parts, pipeline, quarantine
 from gateway.store import Store, stage
 from tests.support.companies import BAKERY, DAIRY, MILL, WRONG_CHECK
 from tests.support.deliveries import (
@@ -268,10 +269,13 @@ def test_a_refused_delivery_leaves_nothing_staged(store: Store, now: datetime) -
     assert (feed(store, "complaint"), status(store, delivery_id), stages(store)) == ([], "refused", set())
 
 
-def test_parts_are_staged_at_once_and_in_any_order_and_land_as_one(
-    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parts, "PART_BYTES", 1)
+def divided(store: Store) -> Store:
+    """The same store, where everything is large enough to be divided."""
+    return replace(store, settings=replace(store.settings, part_bytes=1))
+
+
+def test_parts_are_staged_at_once_and_in_any_order_and_land_as_one(store: Store, now: datetime) -> None:
+    store = divided(store)
     spec = replace(source(REFUSALS), expect=Expect())
     files = [refusals(*((f"{file}{n}" if n != 1 else "", f"进口商{n}") for n in range(3))) for file in "abc"]
     delivery_id = pages(store, REFUSALS, *files, now=now)
@@ -293,6 +297,41 @@ def test_parts_are_staged_at_once_and_in_any_order_and_land_as_one(
         opened = [quarantine.open_rejection(conn, store, row["id"]).sent["进口商信息"] for row in rejected(store)]
     assert opened == ["进口商1"] * 3
     assert (stages(store), verified(store).ok) == (set(), True)
+
+
+def test_a_worker_is_given_a_part_as_plain_values_and_landing_finds_it_staged(
+    store: Store, now: datetime, judged: list[int]
+) -> None:
+    store = divided(store)
+    spec = replace(source(REFUSALS), expect=Expect())
+    delivery_id = pages(store, REFUSALS, *(refusals((file, "进口商")) for file in "abc"), now=now)
+
+    work = json.loads(json.dumps(exchange.parts_to_stage(store, spec, [delivery_id])))
+    for one in [*work[::-1], work[0]]:
+        exchange.stage_received(store, spec, one)
+    by_workers = list(judged)
+    receipt = pipeline.deliver(store, delivery_id, spec, now)
+
+    assert [one["delivery_id"] for one in work] == [delivery_id] * 3
+    assert by_workers == judged == [1, 1, 1]
+    assert counts(receipt) == {"received": 3, "accepted": 3, "new": 3, "unresolved": 3}
+
+
+def test_what_has_landed_or_will_be_refused_is_no_work_for_others(store: Store, now: datetime) -> None:
+    store = divided(store)
+    spec = replace(source(REFUSALS), expect=Expect())
+    landed = pages(store, REFUSALS, refusals(("a", "进口商")), refusals(("b", "进口商")), now=now)
+    work = exchange.parts_to_stage(store, spec, [landed])
+    pipeline.deliver(store, landed, spec, now)
+    same = pages(store, REFUSALS, refusals(("a", "进口商")), refusals(("b", "进口商")), now=now)
+    unreadable = pages(store, REFUSALS, b"no table", b"neither", now=now)
+
+    for one in work:
+        exchange.stage_received(store, spec, one)
+
+    assert len(work) == 2
+    assert exchange.parts_to_stage(store, spec, [landed, same, unreadable]) == []
+    assert stages(store) == set()
 
 
 def test_the_same_bytes_half_staged_under_another_id_are_repeated_and_cleared_away(
