@@ -10,7 +10,7 @@ TEST_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_FOLDER ?= var/fuzz
 
-.PHONY: help setup demo test test-long fuzz limbo check format lock clean
+.PHONY: help setup demo demo-distributed test test-long fuzz limbo check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ setup: $(READY) ## make the environment from the hash lock
 
 demo: $(READY) ## the main job on the embedded default, end to end
 	@. scripts/loopback.sh && $(BIN)/xinqiao demo $(DEMO_ARGS)
+
+demo-distributed: $(READY) ## two workers, PostgreSQL and Redis: one delivery staged by both, one on which a worker is lost
+	@. scripts/loopback.sh && $(BIN)/xinqiao demo --distributed $(DEMO_ARGS)
 
 test: $(READY) ## every test, on SQLite and on a PostgreSQL that it brings and starts itself
 	@sh scripts/test.sh "$(VENV)" $(TEST_ARGS)

@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from typing import IO, Any
 import httpx
 
 from connectors.errors import Unavailable
+from gateway.demo.broker import free_port
 from gateway.server.process import environment
 from gateway.settings import Settings
 
@@ -74,12 +74,16 @@ class Airflow:
             Unavailable: the metadata database cannot be made.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        port = _free_port()
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         environ = self._environment(port, schedules)
         self._run_once("db-migrate", ["db", "migrate"], environ)
         for name, arguments in _COMPONENTS.items():
             self._spawn(name, arguments, environ)
+        self._start_workers(environ)
+
+    def _start_workers(self, environ: dict[str, str]) -> None:
+        """Nothing to do on one machine: the scheduler runs the tasks itself."""
 
     def wait_until_ready(self, dag_ids: Iterable[str], timeout_s: float = 120) -> None:
         """Wait until the scheduler beats, we are logged in and every DAG named is known.
@@ -266,9 +270,3 @@ def _dags_folder() -> Path:
     if found is None or found.origin is None:
         raise Unavailable("没有安装 dags 包", "the package `dags` is not installed")
     return Path(found.origin).parent
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

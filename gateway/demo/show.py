@@ -103,6 +103,17 @@ class Show:
         table.add_row("合计 total", *totals, "")
         self._console.print(table)
 
+    def tasks(self, tasks: Sequence[Mapping[str, Any]]) -> None:
+        """The tasks of one run: on which worker each ended, at which try, after how long."""
+        table = Table("任务 task", "分段 part", "节点 worker", "结果 state", "第几次 try", "秒 s", title="任务 tasks")
+        for task in tasks:
+            part = "" if task["map_index"] < 0 else str(task["map_index"])
+            seconds = f"{task['duration']:.1f}" if task["duration"] else ""
+            table.add_row(
+                task["task_id"], part, task["hostname"] or "", task["state"], str(task["try_number"]), seconds
+            )
+        self._console.print(table)
+
     def picture(self, picture: Mapping[str, Any]) -> None:
         """One entity as its agencies together know it."""
         title = f"主体 entity {picture['uscc']} {picture['name']}"
