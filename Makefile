@@ -9,8 +9,9 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_FOLDER ?= var/fuzz
+SCHEMATHESIS_SECONDS ?= 300
 
-.PHONY: help setup demo demo-distributed test test-long fuzz limbo check format lock clean
+.PHONY: help setup demo demo-distributed test test-long fuzz schemathesis limbo check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -36,6 +37,9 @@ test-long: $(READY) ## the tests that take minutes: memory of large deliveries, 
 fuzz: $(READY) ## each fuzz target for FUZZ_SECONDS, on from what FUZZ_FOLDER holds; stops at a finding
 	@. scripts/loopback.sh && for target in $$($(BIN)/python -m tests.fuzz); do \
 		echo "== $$target" && $(BIN)/python -m tests.fuzz $$target $(FUZZ_SECONDS) $(FUZZ_FOLDER) || exit 1; done
+
+schemathesis: $(READY) ## the served OpenAPI document against the served gateway, for SCHEMATHESIS_SECONDS altogether
+	@. scripts/loopback.sh && $(BIN)/python -m tests.openapi $(SCHEMATHESIS_SECONDS)
 
 limbo: $(READY) ## the public path-validation suite over our verifier; LIMBO=path/to/limbo.json
 	@test -n "$(LIMBO)" || { echo "make limbo LIMBO=path/to/limbo.json (of C2SP/x509-limbo)" >&2; exit 1; }

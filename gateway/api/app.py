@@ -135,9 +135,9 @@ def _describe(app: Flask) -> None:
         notifications.blueprint,
     ):
         api.register_blueprint(blueprint)
-    # flask-smorest knows one content type for everything it answers.
-    default = components.responses["DEFAULT_ERROR"]
-    default["content"] = {problems.MEDIA_TYPE: default["content"]["application/json"]}
+    # flask-smorest knows one content type for everything it answers; refused arguments are problem documents too.
+    for answer in components.responses.values():
+        answer["content"] = {problems.MEDIA_TYPE: answer["content"]["application/json"]}
 
 
 def _version() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http.client import NO_CONTENT
 from typing import Any, TypeVar, cast
 
 import flask_smorest
@@ -10,6 +11,8 @@ from marshmallow import RAISE
 from webargs.flaskparser import FlaskParser
 
 from gateway.api.callers import context
+
+_SOME_OBJECT = {"type": "object"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,8 +48,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         return cast(Callable[[F], F], super().arguments(schema, **options))
 
     def response(self, status_code: int, schema: object = None, **options: Any) -> Callable[[F], F]:
-        """Describe the answer."""
-        return cast(Callable[[F], F], super().response(status_code, schema, **options))
+        """Describe the answer: a JSON object, unless a schema says more or there is no content."""
+        described = _SOME_OBJECT if schema is None and status_code != NO_CONTENT else schema
+        return cast(Callable[[F], F], super().response(status_code, described, **options))
 
     def alt_response(self, status_code: int, response: str | None = None, **options: Any) -> Callable[[F], F]:
         """Describe another answer."""

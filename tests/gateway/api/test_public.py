@@ -223,6 +223,32 @@ def test_the_openapi_document_names_every_route_of_v1_and_every_record_type(clie
     assert set(document["components"]["schemas"]) >= {"registration", "penalty", "complaint", "Receipt", "Problem"}
 
 
+def test_every_error_of_the_openapi_document_is_a_problem_document(client: FlaskClient) -> None:
+    document = ask(client, None, "GET", "/v1/openapi.json").get_json()
+
+    described = {name: list(one["content"]) for name, one in document["components"]["responses"].items()}
+
+    assert described == {
+        "DEFAULT_ERROR": ["application/problem+json"],
+        "UNPROCESSABLE_ENTITY": ["application/problem+json"],
+    }
+
+
+def test_the_openapi_document_says_the_type_of_every_answer_that_has_content(client: FlaskClient) -> None:
+    document = ask(client, None, "GET", "/v1/openapi.json").get_json()
+
+    silent = [
+        (method, path, status)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if method != "parameters"
+        for status, answer in operation["responses"].items()
+        if status != "204" and "$ref" not in answer and not answer.get("content")
+    ]
+
+    assert silent == []
+
+
 def test_every_reference_of_the_openapi_document_leads_somewhere(client: FlaskClient) -> None:
     text = ask(client, None, "GET", "/v1/openapi.json").get_data(as_text=True)
     document = json.loads(text)
