@@ -87,6 +87,31 @@ def audit(settings: Settings, entries: int, seed: int, database: str, as_json: b
     _tell(result, as_json)
 
 
+@bench.command("access")
+@click.option("--entities", default=2_000, show_default=True, type=click.IntRange(10), help="主体数 / entities")
+@click.option(
+    "--seconds", default=3.0, show_default=True, type=click.FloatRange(0.1, 60), help="每轮秒数 / of each turn"
+)
+@_seed
+@click.option(
+    "--database",
+    default="postgresql",
+    show_default=True,
+    type=click.Choice(["postgresql", "sqlite"]),
+    help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
+)
+@_json
+@click.pass_obj
+def access(settings: Settings, entities: int, seconds: float, seed: int, database: str, as_json: bool) -> None:
+    """Lookups over mutual TLS, with grant, masking and audit entry, beside a fixed body of the same server. 查询。"""
+    from gateway.bench import access as asking
+
+    progress = Console(stderr=True)
+    is_postgres = database == "postgresql"
+    result = asking.run(entities, settings, is_postgres, seed, seconds, told=lambda step: progress.print(f"· {step}"))
+    _tell(result, as_json)
+
+
 @bench.command("resolve")
 @click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(100), help="行数 / rows")
 @click.option("--entities", default=900_000, show_default=True, type=click.IntRange(100), help="主体数 / entities")
