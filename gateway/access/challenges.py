@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, insert, or_, select, update
 
+from certs.names import PREFIX
 from connectors.errors import Refused
 from gateway.access.context import Context
 from gateway.access.errors import Conflict, Invalid, NotFound, NotYours
@@ -40,6 +41,9 @@ DECIDE_WITHIN = 5
 """Working days that the providing agency has to decide, the day of the challenge not counted."""
 
 OPEN = "open"
+
+_UNSAID: dict[str, str | None] = {"believed": None, "evidence": None}
+_IDS_PER_ENTRY = 1_000
 
 
 @dataclass(frozen=True)
@@ -128,8 +132,11 @@ def decide(context: Context, challenge_id: str, ruling: Ruling) -> dict[str, Any
     Raises:
         NotFound, NotYours: not a challenge that the caller's agency decides.
     """
-    found = read_challenge(context, challenge_id)
+    with context.store.read() as conn:
+        found = _row(conn, challenge_id)
     if found["agency"] != context.caller.agency:
+        if not found["system_urn"].startswith(f"{PREFIX}{context.caller.agency}:"):
+            raise _missing(challenge_id)
         raise NotYours(
             f"校核 {challenge_id} 由 {found['agency']} 处理。",
             f"Challenge {challenge_id} is decided by {found['agency']}.",
@@ -286,10 +293,14 @@ def _version(conn: Connection, row: RowMapping) -> Version:
 def _row(conn: Connection, challenge_id: str) -> RowMapping:
     row = conn.execute(select(challenges).where(challenges.c.id == challenge_id)).mappings().one_or_none()
     if row is None:
-        raise NotFound(
-            f"没有编号为 {challenge_id} 的校核。", f"There is no challenge {challenge_id}.", challenge=challenge_id
-        )
+        raise _missing(challenge_id)
     return row
+
+
+def _missing(challenge_id: str) -> NotFound:
+    return NotFound(
+        f"没有编号为 {challenge_id} 的校核。", f"There is no challenge {challenge_id}.", challenge=challenge_id
+    )
 
 
 def source_of(conn: Connection, challenge_id: str) -> str:
@@ -302,34 +313,47 @@ def source_of(conn: Connection, challenge_id: str) -> str:
 
 
 def read_challenge(context: Context, challenge_id: str) -> dict[str, Any]:
-    """One challenge that the caller's agency raised or decides.
+    """One challenge that the caller's agency raised or decides, as ``own_challenges`` shows it.
 
     Raises:
         NotFound: there is none that concerns the caller.
     """
-    found = [one for one in own_challenges(context) if one["id"] == challenge_id]
+    found = _own(context, challenges.c.id == challenge_id)
     if not found:
-        raise NotFound(
-            f"没有编号为 {challenge_id} 的校核。", f"There is no challenge {challenge_id}.", challenge=challenge_id
-        )
+        raise _missing(challenge_id)
     return found[0]
 
 
 def own_challenges(context: Context) -> list[dict[str, Any]]:
-    """Challenges that the caller's agency raised or decides, in the order they were opened, with what was said."""
+    """Challenges that the caller's agency raised or decides, in the order they were opened.
+
+    What was said is shown to the system that said it and to the agency that decides, to nobody else of the agency
+    that raised it: it may be a personal value, and the others may hold no grant that shows it. Showing it is an
+    entry of the log.
+    """
+    return _own(context)
+
+
+def _own(context: Context, *which: ColumnElement[bool]) -> list[dict[str, Any]]:
     agency = context.caller.agency
-    query = (
-        select(challenges)
-        .where(
-            or_(
-                challenges.c.agency == agency,
-                challenges.c.system_urn.startswith(f"urn:xinqiao:{agency}:", autoescape=True),
-            )
-        )
-        .order_by(challenges.c.opened_at, challenges.c.id)
+    concerned = or_(
+        challenges.c.agency == agency,
+        challenges.c.system_urn.startswith(f"{PREFIX}{agency}:", autoescape=True),
     )
-    with context.store.read() as conn:
-        return [_shown(row, context.now) | _said(row, context.sealer) for row in conn.execute(query).mappings()]
+    query = select(challenges).where(concerned, *which).order_by(challenges.c.opened_at, challenges.c.id)
+    with context.store.write() as conn:
+        rows = conn.execute(query).mappings().all()
+        told = [row["id"] for row in rows if row["sealed"] is not None and _hears(context, row)]
+        if told:
+            facts = {"challenges": told[:_IDS_PER_ENTRY], "records": len(told)}
+            append(conn, Action.CHALLENGE_READ, context.caller.urn, facts, context.now)
+    return [
+        _shown(row, context.now) | (_said(row, context.sealer) if _hears(context, row) else _UNSAID) for row in rows
+    ]
+
+
+def _hears(context: Context, row: RowMapping) -> bool:
+    return bool(row["agency"] == context.caller.agency or row["system_urn"] == context.caller.urn)
 
 
 def list_challenges(
@@ -374,6 +398,6 @@ def _shown(row: RowMapping, now: datetime) -> dict[str, Any]:
 def _said(row: RowMapping, sealer: Sealer) -> dict[str, str | None]:
     """What the challenger said; null once it was erased."""
     if row["sealed"] is None:
-        return {"believed": None, "evidence": None}
+        return _UNSAID
     said: dict[str, str | None] = json.loads(sealer.open(row["sealed"], challenge_context(row["id"])))
     return said

@@ -85,6 +85,7 @@ class Action(StrEnum):
     LOG_EXPORTED = "log.exported", "导出审计日志", "part of the log exported"
 
     CHALLENGE_RAISED = "challenge.raised", "提出校核", "challenge raised"
+    CHALLENGE_READ = "challenge.read", "查看校核内容", "words of challenges read"
     CHALLENGE_OVERDUE = "challenge.overdue", "校核逾期未办", "challenge overdue"
     CHALLENGE_UPHELD = "challenge.upheld", "校核属实", "challenge upheld"
     CHALLENGE_REJECTED = "challenge.rejected", "校核不成立", "challenge rejected"

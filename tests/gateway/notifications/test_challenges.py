@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
 
+from certs.names import PersonName
 from gateway.access.challenges import note_overdue
 from gateway.access.giving import withdraw
 from gateway.access.grants import list_grants
@@ -198,6 +199,30 @@ def test_a_value_that_the_field_cannot_have_lands_nothing_and_leaves_the_challen
     assert len(feed(home.store, "registration")) == 1
     assert ask(client, provider, "GET", "/v1/challenges").get_json()["challenges"][0]["status"] == "open"
     assert decide(client, provider, challenged, "rejected").status_code == 200
+
+
+@SQLITE
+def test_what_was_said_is_shown_to_who_said_it_and_who_decides_and_showing_it_is_an_entry(
+    home: Installation, client: FlaskClient, provider: System
+) -> None:
+    challenger = reader(home, "challenger")
+    beside = home.system("urn:xinqiao:health:beside")
+    administrator = home.person(PersonName("li.si", "agency_administrator", "health"))
+    stranger = home.system("urn:xinqiao:customs:risk")
+    challenged = challenge(client, challenger)
+    before = len(acts(home, "challenge.read"))
+
+    def believed(who: System) -> list[str | None]:
+        found = ask(client, who, "GET", "/v1/challenges").get_json()["challenges"]
+        return [one["believed"] for one in found]
+
+    seen = [believed(who) for who in (challenger, provider, beside, administrator, stranger)]
+
+    assert seen == [[RIGHT], [RIGHT], [None], [None], []]
+    readers = [(entry["actor"], entry["challenges"]) for entry in acts(home, "challenge.read")[before:]]
+    assert readers == [(challenger.urn, [challenged["id"]]), (provider.urn, [challenged["id"]])]
+    assert problem(decide(client, beside, challenged, "rejected")) == (403, "not_yours")
+    assert problem(decide(client, stranger, challenged, "rejected")) == (404, "not_found")
 
 
 @SQLITE
