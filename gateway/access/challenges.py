@@ -19,6 +19,7 @@ from gateway.access.context import Context
 from gateway.access.errors import Conflict, Invalid, NotFound, NotYours
 from gateway.access.giving import check_scope, new_id
 from gateway.access.grants import WHOLE, find_grant
+from gateway.access.reads import admitted
 from gateway.access.tables import challenges
 from gateway.audit import Action, append
 from gateway.audit.given import given_to
@@ -88,10 +89,13 @@ def challenge(context: Context, doubt: Doubt, purpose: str | None) -> dict[str, 
     Raises:
         Invalid: unknown record type or field.
         NotGranted: the caller may not read the record type, so it cannot have read the value.
+        QuotaExceeded, Busy: the caller has used up what it may for now; challenging counts like reading.
+        Conflict: the caller's challenge of this field of this version is open already.
         NotFound: there is no such version, or the grant does not show it or the field.
     """
     check_scope(doubt.record_type, (doubt.field,))
-    with context.store.write() as conn:
+    asked = {"read": "challenge", "record_type": doubt.record_type, "purpose": purpose}
+    with admitted(context, asked, []), context.store.write() as conn:
         grant = find_grant(conn, context.caller.urn, doubt.record_type, purpose, context.now)
         version = reading.version_at(conn, doubt.record_type, doubt.seq, rows=grant.rows)
         if version is None or (grant.columns != WHOLE and doubt.field not in grant.columns):
@@ -99,6 +103,7 @@ def challenge(context: Context, doubt: Doubt, purpose: str | None) -> dict[str, 
                 f"没有可供贵方校核的 {doubt.record_type} 第 {doubt.seq} 号版本的字段 {doubt.field}。",
                 f"There is no field {doubt.field} of version {doubt.seq} of {doubt.record_type} for you to doubt.",
             )
+        _demand_new(conn, context.caller.urn, doubt)
         challenge_id, agency = new_id("c"), version.source.split("/")[0]
         clock = load_working_days(context.store.settings.home).deadline(context.now, DECIDE_WITHIN)
         said = canonical_json({"believed": doubt.believed, "evidence": doubt.evidence})
@@ -124,6 +129,18 @@ def challenge(context: Context, doubt: Doubt, purpose: str | None) -> dict[str, 
         told = dict.fromkeys(active_systems(conn, agency))
         post(conn, News(RAISED, doubt.record_type, facts), told, context.now)
     return read_challenge(context, challenge_id)
+
+
+def _demand_new(conn: Connection, system_urn: str, doubt: Doubt) -> None:
+    c = challenges.c
+    same = (c.record_type == doubt.record_type) & (c.seq == doubt.seq) & (c.field == doubt.field)
+    query = select(c.id).where(same, c.system_urn == system_urn, c.status == OPEN)
+    if (waiting := conn.scalar(query)) is not None:
+        raise Conflict(
+            f"贵系统对该版本字段 {doubt.field} 的校核 {waiting} 尚未办结。",
+            f"Your challenge {waiting} of field {doubt.field} of this version is still open.",
+            challenge=waiting,
+        )
 
 
 def decide(context: Context, challenge_id: str, ruling: Ruling) -> dict[str, Any]:

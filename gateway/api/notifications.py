@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
+from gateway.access.reads import reading_transaction
 from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
 from gateway.api.reads import CURSOR_HEADER
@@ -41,7 +42,8 @@ _SHAPE = {
 def list_notifications(asked: dict[str, Any]) -> Response:
     """通知列表 · What the calling system was to be told and has not acknowledged, oldest first."""
     caller = context()
-    with caller.store.write() as conn:
+    # Its own count of requests is spent; what was corrected is told even if the records of the day are used up.
+    with reading_transaction(caller, {"read": "notifications"}, []) as (conn, _):
         found, next_after = outbox.mailbox(
             conn, caller.caller.urn, caller.sealer, caller.now, asked["after"], asked["limit"]
         )

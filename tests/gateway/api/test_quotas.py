@@ -68,6 +68,21 @@ def test_records_of_a_day_shorten_the_page_and_then_stop_the_feed(
     assert refusals(home, system) == 1
 
 
+def test_the_mailbox_and_challenges_count_like_reading(home: Installation, client: FlaskClient, landed: str) -> None:
+    system = limited(home, client, "asks", requests=2, period_s=60)
+    doubt = {"record_type": "registration", "seq": 1, "field": "name", "believed": "杭州乙公司", "evidence": "执照"}
+
+    answers = [
+        ask(client, system, "GET", "/v1/notifications"),
+        ask(client, system, "POST", "/v1/challenges", json=doubt),
+        ask(client, system, "GET", "/v1/notifications"),
+        ask(client, system, "POST", "/v1/challenges", json=doubt | {"field": "established_on"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 201, 429, 429]
+    assert refusals(home, system) == 1
+
+
 def test_quotas_are_seen_by_their_agency_and_set_by_the_security_administrator_alone(
     home: Installation, client: FlaskClient, landed: str
 ) -> None:

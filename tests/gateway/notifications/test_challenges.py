@@ -226,6 +226,23 @@ def test_what_was_said_is_shown_to_who_said_it_and_who_decides_and_showing_it_is
 
 
 @SQLITE
+def test_the_same_doubt_waits_once_and_one_without_a_grant_is_refused_with_an_entry(
+    home: Installation, client: FlaskClient, provider: System
+) -> None:
+    challenger, stranger = reader(home, "challenger"), home.system("urn:xinqiao:customs:risk")
+    doubt = {"record_type": "registration", "seq": 1, "field": "name", "believed": RIGHT, "evidence": "执照"}
+    first = challenge(client, challenger)
+
+    again = ask(client, challenger, "POST", "/v1/challenges", json=doubt)
+    refused = ask(client, stranger, "POST", "/v1/challenges", json=doubt)
+
+    assert (problem(again), again.get_json()["details"]) == ((409, "conflict"), {"challenge": first["id"]})
+    assert problem(refused) == (403, "grant_none")
+    (entry,) = acts(home, "read.refused")
+    assert (entry["actor"], entry["read"], entry["reason"]) == (stranger.urn, "challenge", "grant_none")
+
+
+@SQLITE
 def test_rejected_the_challenger_is_told_why_and_nothing_lands(
     home: Installation, client: FlaskClient, provider: System
 ) -> None:
