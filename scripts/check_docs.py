@@ -42,6 +42,7 @@ _CODE = re.compile(r"`([^`\n]+)`")
 _FILE = re.compile(
     r"(?:gateway|certs|connectors|schemas|dags|scripts|tests|docs)/[\w./-]*\w\.(?:py|md|yml|sh|csv|wsdl|xsd)"
 )
+_TEST = re.compile(r"\b(tests/[\w/]+\.py)::(test_\w+)")
 _LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]+)?\)")
 
 
@@ -63,6 +64,7 @@ def mismatches(docs: Docs, root: Path = ROOT) -> list[str]:
         *addresses(docs),
         *error_codes(docs),
         *names(docs, root),
+        *named_tests(docs, root),
         *links(docs, root),
         *both_languages(docs),
         *generated(docs),
@@ -214,6 +216,14 @@ def names(docs: Docs, root: Path = ROOT) -> Iterator[str]:
                     yield f"{page}: names `{file}`, which does not exist; correct the path"
         for variable in sorted(set(re.findall(r"XINQIAO_[A-Z_]+\b", text)) - known):
             yield f"{page}: {variable} is no setting and nothing reads it; correct it"
+
+
+def named_tests(docs: Docs, root: Path = ROOT) -> Iterator[str]:
+    """A test that a page names, ``tests/...py::test_...``, is one; pages say what is held by which test."""
+    for page, text in docs.items():
+        for file, test in _TEST.findall(text):
+            if not (root / file).exists() or not re.search(rf"^def {test}\(", (root / file).read_text("utf-8"), re.M):
+                yield f"{page}: names {file}::{test}, which is no test; name the one that shows it"
 
 
 def links(docs: Docs, root: Path = ROOT) -> Iterator[str]:

@@ -25,6 +25,7 @@ def load_script() -> ModuleType:
 
 check = load_script()
 README, CHINESE, RUNNING = "README.md", "README.zh-CN.md", "docs/operations/running.md"
+SECURITY = "docs/security.md"
 
 
 @pytest.fixture
@@ -79,6 +80,14 @@ CASES: list[tuple[str, str, str, Callable[[Docs], Iterator[str]], str]] = [
     (RUNNING, "| `grant_expired` |", "| `grant_over` |", check.error_codes, "error code grant_over does not exist"),
     (README, "`gateway/pipeline.py`", "`gateway/pipelines.py`", check.names, "names `gateway/pipelines.py`"),
     (RUNNING, "XINQIAO_CA_PASSPHRASE", "XINQIAO_CA_PASS", check.names, "XINQIAO_CA_PASS is no setting"),
+    (
+        SECURITY,
+        "::test_tls_below_1_2_gets_no_handshake",
+        "::test_tls_is_good",
+        check.named_tests,
+        "docs/security.md: names tests/gateway/server/test_openssl_client.py::test_tls_is_good, which is no test",
+    ),
+    (SECURITY, "server/test_openssl_client.py::", "server/openssl.py::", check.named_tests, "which is no test"),
     (README, "(docs/sources.md)", "(docs/source.md)", check.links, "link to docs/source.md leads nowhere"),
     (RUNNING, "README.md#where-data-lives", "README.md#where", check.links, "#where is no section there"),
     (CHINESE, "## 测速", "### 测速", check.both_languages, "README.zh-CN.md: part "),
