@@ -69,6 +69,11 @@ def active_systems(conn: Connection, agency: str) -> list[str]:
     return list(conn.execute(found).scalars())
 
 
+def administrators(conn: Connection, agency: str) -> list[str]:
+    """URNs of an agency's administrators, suspended ones too."""
+    return list(conn.execute(select(people.c.urn).where(people.c.agency == agency).order_by(people.c.urn)).scalars())
+
+
 def _set_holder(conn: Connection, urn: str, status: str, actor: str, now: datetime) -> None:
     table = _holders(urn)
     changed = conn.execute(update(table).where(table.c.urn == urn, table.c.status != status).values(status=status))

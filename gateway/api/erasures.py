@@ -10,6 +10,7 @@ from gateway.access.duties import Act, require
 from gateway.api.blueprint import Blueprint
 from gateway.api.callers import context
 from gateway.api.shapes import ErasureShape, Reason
+from gateway.certificates_holders import administrators
 from gateway.erasure import erasing, requests
 
 blueprint = Blueprint("erasures", __name__, url_prefix="/v1", description="删除个人信息 · erasing personal data")
@@ -18,11 +19,12 @@ blueprint = Blueprint("erasures", __name__, url_prefix="/v1", description="删�
 @blueprint.get("/erasures")
 @blueprint.response(200)
 def list_erasures() -> Response:
-    """删除申请列表 · What was asked for, without values."""
+    """删除申请列表 · What was asked for, without values; administrators of an agency see what their agency asked."""
     asked = context()
-    require(asked, Act.SEE_ERASURES)
+    agency = require(asked, Act.SEE_ERASURES).agency
     with asked.store.read() as conn:
-        return jsonify({"erasures": requests.list_erasures(conn)})
+        found = requests.list_erasures(conn, asked_by=administrators(conn, agency) if agency else None)
+    return jsonify({"erasures": found})
 
 
 @blueprint.post("/erasures")

@@ -97,6 +97,7 @@ class Action(StrEnum):
 
     ERASURE_ASKED = "erasure.asked", "申请删除个人信息", "erasure of personal data asked for"
     ERASURE_REFUSED = "erasure.refused", "拒绝删除个人信息", "erasure of personal data refused"
+    ERASURE_DONE = "erasure.done", "删除个人信息完成", "erasure of personal data done"
     BYTES_DESTROYED = "bytes.destroyed", "销毁原始文件", "kept files destroyed"
     NOTIFICATION_GIVEN = "notification.given", "发出通知", "notification given out"
     NOTIFICATION_DELIVERED = "notification.delivered", "通知送达", "notification delivered"

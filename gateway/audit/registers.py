@@ -24,6 +24,7 @@ REGISTERS = (
     "certificates",
     "challenges",
     "duties_separation",
+    "erasures",
     "grants",
     "people",
     "quotas",

@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from gateway.cli.operator import operator
+from gateway.certificates_holders import administrators
+from gateway.cli.operator import operator, own_agency
 from gateway.cli.output import json_option, print_rows, working
 from gateway.clock import utc_now
 from gateway.erasure import erasing, requests
@@ -91,9 +92,10 @@ def refuse(settings: Settings, erasure_id: str, reason: str, as_json: bool) -> N
 @json_option
 @click.pass_obj
 def list_(settings: Settings, status: str | None, as_json: bool) -> None:
-    """Every request in the order asked, without values."""
+    """Requests in the order asked, without values; an agency's administrator sees what his agency asked."""
+    agency = own_agency()
     with open_home(settings) as store, store.read() as conn:
-        found = requests.list_erasures(conn, status)
+        found = requests.list_erasures(conn, status, administrators(conn, agency) if agency else None)
     print_rows(found, _COLUMNS, as_json)
 
 

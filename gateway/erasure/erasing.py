@@ -21,6 +21,7 @@ from gateway.access.exports import remove_of_type
 from gateway.audit import Action, append
 from gateway.audit.holds import demand_no_hold, held_deliveries, list_holds
 from gateway.audit.log import seal
+from gateway.audit.registers import rows_told
 from gateway.clock import instant
 from gateway.erasure import kept_bytes
 from gateway.erasure.listed import keep_list
@@ -115,7 +116,6 @@ def _erase_in_database(conn: Connection, store: Store, sealer: Sealer, row: Row[
         "rejections": erase_rejections(conn, sealer, person),
         "challenges": erase_challenges(conn, sealer, person),
     }
-    _tell(conn, row, found, through, counts, by, now)
     kept = {"keys": {key.hex(): one.source for key, one in found.items()}, "values": sorted(person.values)}
     conn.execute(
         update(erasures)
@@ -128,6 +128,7 @@ def _erase_in_database(conn: Connection, store: Store, sealer: Sealer, row: Row[
             sealed=sealer.seal(json.dumps(kept).encode(), context_of(row.id)),
         )
     )
+    _tell(conn, row, found, through, counts, by, now)
 
 
 def _demand_no_held_file(conn: Connection, store: Store, person: Person) -> None:
@@ -164,6 +165,8 @@ def _erase_files(store: Store, row: Row[Any], person: Person, now: datetime) -> 
     with store.write() as conn:
         counts = {**row.counts, "files": len(digests)}
         conn.execute(update(erasures).where(erasures.c.id == row.id).values(status=DONE, sealed=None, counts=counts))
+        facts = {"erasure": row.id, "counts": counts, **rows_told(conn, (erasures, row.id))}
+        append(conn, Action.ERASURE_DONE, row.decided_by, facts, now)
 
 
 def _records(conn: Connection, sealer: Sealer, row: Row[Any], looked_for: Mapping[str, str]) -> dict[bytes, _Found]:
@@ -235,6 +238,7 @@ def _tell(
             "counts": dict(counts),
             "asked_by": row.asked_by,
             "ground": row.ground,
+            **rows_told(conn, (erasures, row.id)),
         }
         usccs = {uscc for key in some for uscc in found[bytes.fromhex(key)].usccs}
         append(conn, Action.PERSON_ERASED, by, facts, now, usccs=usccs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from gateway.access.errors import Conflict, Invalid, NotFound
 from gateway.access.giving import check_scope, new_id
 from gateway.audit import Action, append
+from gateway.audit.registers import rows_told
 from gateway.clock import instant
 from gateway.erasure.tables import erasures
 from gateway.sealing import Sealer
@@ -66,7 +67,7 @@ def ask(conn: Connection, sealer: Sealer, wanted: Wanted, by: str, now: datetime
     }
     conn.execute(insert(erasures).values(**row))
     told = {name: row[name] for name in ("record_type", "record_key", "fields", "ground") if row[name] is not None}
-    facts = {"erasure": erasure_id, "looked_for_by": sorted(values), **told}
+    facts = {"erasure": erasure_id, "looked_for_by": sorted(values), **told, **rows_told(conn, (erasures, erasure_id))}
     append(conn, Action.ERASURE_ASKED, by, facts, now, usccs=[str(row["uscc"])] if row["uscc"] else [])
     return read_erasure(conn, erasure_id)
 
@@ -87,7 +88,8 @@ def refuse(conn: Connection, erasure_id: str, reason: str, by: str, now: datetim
         .where(erasures.c.id == erasure_id)
         .values(status=REFUSED, reason=reason, decided_by=by, decided_at=instant(now), sealed=None)
     )
-    append(conn, Action.ERASURE_REFUSED, by, {"erasure": erasure_id, "reason": reason}, now)
+    facts = {"erasure": erasure_id, "reason": reason, **rows_told(conn, (erasures, erasure_id))}
+    append(conn, Action.ERASURE_REFUSED, by, facts, now)
     return read_erasure(conn, erasure_id)
 
 
@@ -100,9 +102,17 @@ def read_erasure(conn: Connection, erasure_id: str) -> dict[str, Any]:
     return _shown(row_of(conn, erasure_id))
 
 
-def list_erasures(conn: Connection, status: str | None = None) -> list[dict[str, Any]]:
-    """Every request in the order asked, without values."""
+def list_erasures(
+    conn: Connection, status: str | None = None, asked_by: Collection[str] | None = None
+) -> list[dict[str, Any]]:
+    """Requests in the order asked, without values.
+
+    Args:
+        asked_by: who asked, URNs; None for everybody.
+    """
     query = select(erasures).order_by(erasures.c.asked_at, erasures.c.id)
+    if asked_by is not None:
+        query = query.where(erasures.c.asked_by.in_(asked_by))
     if status is not None:
         query = query.where(erasures.c.status == status)
     return [_shown(row) for row in conn.execute(query)]

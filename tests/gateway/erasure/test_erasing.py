@@ -14,6 +14,7 @@ from connectors.errors import Refused
 from gateway.access.errors import Conflict, Invalid
 from gateway.audit.holds import place, release
 from gateway.audit.keys import vkey_path
+from gateway.audit.log import seal
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.proofs import record_proof, verify_receipt, verify_record_proof
 from gateway.audit.reading import list_entries, who_changed
@@ -22,6 +23,7 @@ from gateway.audit.verify import verify
 from gateway.erasure import erasing
 from gateway.erasure.erasing import approve
 from gateway.erasure.requests import Wanted, ask, list_erasures, refuse
+from gateway.erasure.tables import erasures
 from gateway.quarantine import open_rejection
 from gateway.replay import replay
 from gateway.sealing import load_sealer
@@ -282,6 +284,27 @@ def test_it_takes_two_people_and_is_done_once(store: Store, landed: list[dict[st
         approve(store, erasure, APPROVER, now)
     with store.write() as conn, pytest.raises(Conflict):
         refuse(conn, erasure, "x", APPROVER, now)
+
+
+@SQLITE
+@pytest.mark.parametrize("stage", ["waiting", "done", "refused"])
+def test_a_request_that_is_edited_beside_the_log_is_found(
+    store: Store, landed: list[dict[str, Any]], now: datetime, stage: str
+) -> None:
+    erasure = asked(store, now, values={"complainant_phone": PHONE})
+    if stage == "done":
+        approve(store, erasure, APPROVER, now)
+    if stage == "refused":
+        with store.write() as conn:
+            refuse(conn, erasure, "案件尚在办理", APPROVER, now)
+    seal(store, now)
+    before = verify(store)
+
+    with store.write() as conn:
+        conn.execute(update(erasures).values(asked_by="urn:xinqiao:person:nobody"))
+
+    assert before.ok, before.first_bad
+    assert [problem.where for problem in verify(store).problems] == [f"erasures/{erasure}"]
 
 
 @SQLITE

@@ -105,3 +105,18 @@ def test_a_request_that_cannot_be_is_refused_without_quoting_the_value(home: Ins
 
     assert (problem(answer), problem(none)) == ((422, "invalid"), (404, "not_found"))
     assert "11111" not in answer.get_data(as_text=True)
+
+
+def test_an_agency_sees_what_its_administrators_asked_and_the_three_duties_see_everything(home: Installation) -> None:
+    client, who = home.client(), people(home)
+    health, customs = (
+        home.person(PersonName(f"admin.{agency}", "agency_administrator", agency)) for agency in ("health", "customs")
+    )
+    asked = ask(client, health, "POST", "/v1/erasures", json=WANTED).get_json()["id"]
+
+    seen = [
+        [one["id"] for one in ask(client, one, "GET", "/v1/erasures").get_json()["erasures"]]
+        for one in (health, customs, *who.values())
+    ]
+
+    assert seen == [[asked], [], [asked], [asked], [asked]]
