@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_FOLDER ?= var/fuzz
 SCHEMATHESIS_SECONDS ?= 300
 
-.PHONY: help setup demo demo-distributed test test-long fuzz schemathesis limbo check format lock clean
+.PHONY: help setup demo demo-distributed test test-long fuzz schemathesis limbo peers check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ schemathesis: $(READY) ## the served OpenAPI document against the served gateway
 limbo: $(READY) ## the public path-validation suite over our verifier; LIMBO=path/to/limbo.json
 	@test -n "$(LIMBO)" || { echo "make limbo LIMBO=path/to/limbo.json (of C2SP/x509-limbo)" >&2; exit 1; }
 	$(BIN)/python -m tests.limbo "$(LIMBO)"
+
+peers: $(READY) ## what xinqiao bench pipeline --peers is compared with, each in an environment of its own
+	@sh scripts/install_peers.sh "$(VENV)" var/peers
 
 check: $(READY) ## lint, format, types, import layers, docs match code
 	$(BIN)/ruff check .

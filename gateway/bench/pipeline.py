@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Table
+from sqlalchemy import URL, Table
 from sqlalchemy.engine import make_url
 
 from connectors.decode import decode
@@ -26,6 +26,7 @@ from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
 from connectors.vault import Vault
 from gateway import pipeline
+from gateway.bench import peers
 from gateway.bench.contract import PLAIN_ROWS, plain_load
 from gateway.bench.postgres import database, running_postgres
 from gateway.bench.rows import RECORD_TYPES_MEASURED, bench_spec
@@ -51,6 +52,7 @@ def run(
     record_type: str = "licence",
     seed: int = 7,
     told: Callable[[str], None] = lambda step: None,
+    peers_folder: Path | None = None,
 ) -> dict[str, Any]:
     """Measure on synthetic rows of 14 columns with 3 % dirt; every round lands in a new, empty database.
 
@@ -60,21 +62,31 @@ def run(
         postgres: land in PostgreSQL rather than SQLite.
         record_type: ``licence``, or ``registration``, whose rows also teach the entity tables (name, numbers).
         told: called with the name of each thing measured, before it is.
+        peers_folder: environments of the peers (``make peers``), which then take their turn in each round; they know
+            ``licence`` alone.
 
     Returns:
         rates in rows per second (medians), ``ratio_to_marshmallow`` (map and judge against plain
         ``Schema.load(many=True)``), ``ratio_to_copy`` (end to end against bare loading of the finished
         rows into the same table with the same indexes), ``reload_ratio`` (time of re-delivering with 5 % of the
-        rows changed, against the first load), ``peak_rss_mb`` (of the process that lands, the greater of both).
+        rows changed, against the first load), ``peak_rss_mb`` (of the process that lands, the greater of both); with
+        peers ``ratio_to_<peer>``, our first load against theirs.
+
+    Raises:
+        Refused: a peer is not installed.
     """
+    if peers_folder is not None:
+        peers.check_installed(peers_folder, postgres)
     frame = RECORD_TYPES_MEASURED[record_type](rows, seed)
     spec = bench_spec(record_type, [name for name in frame.columns if not name.startswith("_")])
     rounds = _Round(spec, _csv(frame, spec), _csv(_renamed(frame), spec), frame.head(PLAIN_ROWS), told)
-    del frame
-    with _server(settings, postgres) as server:
+    with server(settings, postgres) as url, _peers(peers_folder, frame.select(_fields(spec))) as others:
+        del frame
         for number in range(ROUNDS):
-            with _empty_store(server, number) as store:
+            with empty_store(url, number) as store:
                 rounds.run(store)
+            with _empty_database(url, number) as database_url:
+                rounds.run_peers(others, postgres, database_url)
     return _report(
         rows,
         record_type,
@@ -112,9 +124,19 @@ class _Round:
         self._land("end_to_end", store, delivery)
         self._land("reload", store, _delivery(vault, self.spec, self.changed))
 
+    def run_peers(self, others: _Others | None, postgres: bool, url: URL) -> None:
+        """What others reach with the same rows in an empty database of the same server."""
+        if others is None:
+            return
+        for name, run_peer in (peers.ON_POSTGRESQL if postgres else peers.ON_SQLITE).items():
+            self.told(name)
+            with tempfile.TemporaryDirectory(prefix="xinqiao-peer-") as scratch:
+                taken = run_peer(others.folder, url, others.rows, Path(scratch))
+            self.seconds.setdefault(name, []).append(taken)
+
     def _land(self, name: str, store: Store, delivery: Delivery) -> None:
         self.told(name)
-        landed = _deliver_apart(store, self.spec, delivery)
+        landed = deliver_apart(store, self.spec, delivery)
         self.seconds.setdefault(name, []).append(landed.seconds)
         self.peak_rss_mb = max(self.peak_rss_mb, landed.peak_rss_mb)
 
@@ -125,6 +147,26 @@ class _Round:
         result = act(*arguments)
         self.seconds.setdefault(name, []).append(time.perf_counter() - begun)
         return result
+
+
+@dataclass(frozen=True)
+class _Others:
+    """The peers' environments and what they are given."""
+
+    folder: Path
+    rows: peers.Rows
+
+
+@contextmanager
+def _peers(folder: Path | None, frame: pl.DataFrame) -> Iterator[_Others | None]:
+    if folder is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="xinqiao-peers-") as scratch:
+        table, messages = Path(scratch) / "rows.csv", Path(scratch) / "rows.jsonl"
+        frame.write_csv(table)
+        peers.write_singer(table, messages)
+        yield _Others(folder.absolute(), peers.Rows(table, messages, tuple(frame.columns), frame.height))
 
 
 def _map_and_judge(sheet: Sheet, rules: Contract, spec: SourceSpec) -> Judged:
@@ -152,26 +194,26 @@ def _delivery(vault: Vault, spec: SourceSpec, content: bytes) -> Delivery:
 
 
 @dataclass(frozen=True)
-class _Landed:
+class Apart:
     """What a process that landed one delivery used."""
 
     seconds: float
     peak_rss_mb: int
 
 
-def _deliver_apart(store: Store, spec: SourceSpec, delivery: Delivery) -> _Landed:
+def deliver_apart(store: Store, spec: SourceSpec, delivery: Delivery) -> Apart:
     """Land in a process of its own: its highest resident memory is that of landing, and of nothing measured before."""
     with ProcessPoolExecutor(1, get_context("spawn")) as apart:
         return apart.submit(_deliver, store.settings, spec, delivery).result()
 
 
-def _deliver(settings: Settings, spec: SourceSpec, delivery: Delivery) -> _Landed:
+def _deliver(settings: Settings, spec: SourceSpec, delivery: Delivery) -> Apart:
     contract(spec.record_type)
     with open_home(settings) as store:
         delivery_id = pipeline.receive(store, delivery, spec)
         begun = time.perf_counter()
         pipeline.deliver(store, delivery_id, spec, utc_now())
-        return _Landed(time.perf_counter() - begun, _peak_rss_mb())
+        return Apart(time.perf_counter() - begun, _peak_rss_mb())
 
 
 def _peak_rss_mb() -> int:
@@ -212,7 +254,8 @@ def _in_order(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
 
 
 @contextmanager
-def _server(settings: Settings, postgres: bool) -> Iterator[Any]:
+def server(settings: Settings, postgres: bool) -> Iterator[Any]:
+    """The PostgreSQL that the settings name, else one of its own; None for SQLite."""
     if not postgres:
         yield None
     elif settings.database_url:
@@ -223,7 +266,8 @@ def _server(settings: Settings, postgres: bool) -> Iterator[Any]:
 
 
 @contextmanager
-def _empty_store(server: Any, number: int) -> Iterator[Store]:
+def empty_store(server: Any, number: int) -> Iterator[Store]:
+    """A new installation with an empty database, gone at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="xinqiao-bench-") as folder:
         settings = Settings(home=Path(folder))
         if server is None:
@@ -232,6 +276,16 @@ def _empty_store(server: Any, number: int) -> Iterator[Store]:
         with database(server, f"xinqiao_bench_{number}") as url:
             with_database = replace(settings, database_url=url.render_as_string(hide_password=False))
             yield from _opened(with_database, utc_now())
+
+
+@contextmanager
+def _empty_database(server: Any, number: int) -> Iterator[URL]:
+    if server is not None:
+        with database(server, f"xinqiao_peers_{number}") as url:
+            yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="xinqiao-peers-") as folder:
+        yield make_url(f"sqlite:///{folder}/peers.db")
 
 
 def _opened(settings: Settings, now: datetime) -> Iterator[Store]:
@@ -257,5 +311,13 @@ def _report(rows: int, record_type: str, postgres: bool, seconds: dict[str, floa
         "ratio_to_marshmallow": round(rates["map_judge"] / rates["marshmallow"], 1),
         "ratio_to_copy": round(rates["end_to_end"] / rates["bare_load"], 2),
         "reload_ratio": round(seconds["reload"] / seconds["end_to_end"], 2),
+        **beside_peers(rates),
         "peak_rss_mb": peak_rss_mb,
     }
+
+
+def beside_peers(rates: dict[str, float]) -> dict[str, float]:
+    """The rates of the peers that were measured, and our first load against each."""
+    met = [name for name in dict.fromkeys([*peers.ON_POSTGRESQL, *peers.ON_SQLITE]) if name in rates]
+    said: dict[str, float] = {f"{name}_rows_per_s": round(rates[name]) for name in met}
+    return said | {f"ratio_to_{name}": round(rates["end_to_end"] / rates[name], 2) for name in met}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -54,16 +56,60 @@ def contract(rows: int, record_type: str, seed: int, as_json: bool) -> None:
     help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
 )
 @_record_type
+@click.option(
+    "--peers",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="make peers 建立的目录；同一轮中与其他工具对照 / the folder made by `make peers`: others, in the same run",
+)
 @_json
 @click.pass_obj
-def pipeline(settings: Settings, rows: int, seed: int, database: str, record_type: str, as_json: bool) -> None:
+def pipeline(
+    settings: Settings, rows: int, seed: int, database: str, record_type: str, peers: Path | None, as_json: bool
+) -> None:
     """GB18030 CSV to landed, audited versions, step by step, beside bare loading of finished rows."""
     from gateway.bench import pipeline as landing
 
-    progress = Console(stderr=True)
+    if peers is not None and record_type != "licence":
+        raise click.UsageError("--peers 仅用于 licence / --peers goes with licence alone")
     is_postgres = database == "postgresql"
-    result = landing.run(rows, settings, is_postgres, record_type, seed, lambda step: progress.print(f"· {step}"))
-    _tell(result, as_json)
+    _tell(landing.run(rows, settings, is_postgres, record_type, seed, _progress(), peers), as_json)
+
+
+@bench.command("lookup")
+@_rows
+@_seed
+@_json
+@click.pass_obj
+def lookup(settings: Settings, rows: int, seed: int, as_json: bool) -> None:
+    """Look-ups by code in what was landed, as it stands and as of an instant. 按代码查询。"""
+    from gateway.bench import scale
+
+    _tell(scale.run_reading("lookup", rows, settings, seed, _progress()), as_json)
+
+
+@bench.command("feed")
+@_rows
+@_seed
+@_json
+@click.pass_obj
+def feed(settings: Settings, rows: int, seed: int, as_json: bool) -> None:
+    """A feed from end to end, plain and compressed, and pages anywhere in it. 变更流。"""
+    from gateway.bench import scale
+
+    _tell(scale.run_reading("feed", rows, settings, seed, _progress()), as_json)
+
+
+@bench.command("scale")
+@click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(1_000), help="记录数 / records")
+@click.option("--entities", default=25_000, show_default=True, type=click.IntRange(100), help="主体数 / entities")
+@_seed
+@_json
+@click.pass_obj
+def scale_(settings: Settings, rows: int, entities: int, seed: int, as_json: bool) -> None:
+    """A city's holdings of all record types: first load, look-ups, feed, counts, in PostgreSQL. 全量规模。"""
+    from gateway.bench import scale
+
+    _tell(scale.run(rows, entities, settings, seed=seed, told=_progress()), as_json)
 
 
 @bench.command("audit")
@@ -155,6 +201,11 @@ def memory(kinds: tuple[str, ...], rows: int, only_decode: bool, seed: int, as_j
         _tell(
             streaming.run(kind, rows, seed, lambda step: progress.print(f"· {step}"), only_decode=only_decode), as_json
         )
+
+
+def _progress() -> Callable[[str], None]:
+    progress = Console(stderr=True)
+    return lambda step: progress.print(f"· {step}", highlight=False)
 
 
 def _tell(result: dict[str, Any], as_json: bool) -> None:
