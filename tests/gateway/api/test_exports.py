@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import delete, insert, select, update
 
 from certs.names import PersonName
 from gateway.access.exports import remove_expired
 from gateway.access.giving import withdraw
 from gateway.access.quotas import Quota, set_quota
+from gateway.access.tables import exports
 from gateway.audit.keys import load_verifier
 from gateway.audit.proofs import ProofError, verify_receipt
 from gateway.audit.reading import who_read
+from gateway.audit.verify import verify
 from tests.gateway.api.installation import ONE, TWO, Installation, System, ask, problem
 
 WANTED = {"record_type": "registration"}
@@ -73,6 +76,60 @@ def test_who_read_finds_the_export_and_its_fetching(home: Installation, client: 
     with home.store.read() as conn:
         acts = [one.action for one in who_read(conn, ONE) if one.actor == system.urn]
     assert acts == ["export.made", "export.fetched"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"system_urn": "urn:xinqiao:customs:other"}, "['system_urn']"),
+        ({"grant_id": "g-0"}, "['grant_id']"),
+        ({"expires_at": "2099-01-01T00:00:00.000000Z"}, "['expires_at']"),
+        ({"manifest": {"records": 3}}, "['manifest']"),
+    ],
+)
+def test_a_register_of_exports_that_is_edited_beside_the_log_is_found(
+    home: Installation, client: FlaskClient, landed: str, change: dict[str, Any], named: str
+) -> None:
+    export_id = made(client, exporter(home, f"edited.{named.strip('[]')[1:-1]}"))["export"]
+    with home.store.read() as conn:
+        kept = dict(conn.execute(select(exports).where(exports.c.id == export_id)).mappings().one())
+    before = verify(home.store)
+
+    def write(values: dict[str, Any]) -> None:
+        with home.store.write() as conn:
+            conn.execute(update(exports).where(exports.c.id == export_id).values(**values))
+
+    write(change)
+    altered = verify(home.store)
+    write(kept)
+
+    assert before.ok, before.first_bad
+    assert [(one.where, one.en) for one in altered.problems] == [
+        (f"exports/{export_id}", f"the register differs from its entry: {named}")
+    ]
+
+
+def test_an_export_that_is_taken_out_of_the_register_is_found(
+    home: Installation, client: FlaskClient, landed: str
+) -> None:
+    export_id = made(client, exporter(home, "taken"))["export"]
+    with home.store.write() as conn:
+        kept = dict(conn.execute(select(exports).where(exports.c.id == export_id)).mappings().one())
+        conn.execute(delete(exports).where(exports.c.id == export_id))
+    missing = verify(home.store)
+    with home.store.write() as conn:
+        conn.execute(insert(exports).values(**kept))
+        conn.execute(insert(exports).values(**{**kept, "id": "x-smuggled", "entry_id": 0}))
+    smuggled = verify(home.store)
+    with home.store.write() as conn:
+        conn.execute(delete(exports).where(exports.c.id == "x-smuggled"))
+
+    assert [(one.where, one.en) for one in missing.problems] == [
+        (f"exports/{export_id}", "the register does not know it")
+    ]
+    assert [(one.where, one.en) for one in smuggled.problems] == [
+        ("exports/x-smuggled", "no entry tells of this export")
+    ]
 
 
 def test_an_export_is_nobody_elses(home: Installation, client: FlaskClient, landed: str) -> None:
