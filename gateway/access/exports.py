@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from gateway.access.context import Context
 from gateway.access.errors import Conflict, NotFound
@@ -28,6 +28,7 @@ from gateway.audit import Action, append
 from gateway.audit.giving_proofs import inclusion
 from gateway.audit.log import seal
 from gateway.clock import instant
+from gateway.erasure.tables import erasures
 from gateway.signatures.own import signed
 from gateway.store import Store, reading
 
@@ -63,6 +64,7 @@ def make_export(context: Context, record_type: str, purpose: str | None) -> dict
         NotFound: unknown record type.
         NotGranted: with the reason; also if the grant ended while the file was written.
         QuotaExceeded, Busy: the caller has used up what it may for now; nothing is left behind.
+        Conflict: personal data of the record type were erased while the file was written; nothing is left behind.
     """
     record_type = checked_type(record_type)
     asked = {"read": "export", "record_type": record_type, "purpose": purpose}
@@ -71,10 +73,11 @@ def make_export(context: Context, record_type: str, purpose: str | None) -> dict
             grant = find_grant(conn, context.caller.urn, record_type, purpose, context.now)
             left = records_left(conn, context.caller.urn, quota, context.now)
             until = reading.last_position(conn, record_type)
+            erased = _erasures(conn, record_type)
         export_id = new_id("x")
         file = _write(context, grant, export_id, until, left)
         try:
-            entry = _enter(context, grant, export_id, file, quota)
+            entry = _enter(context, grant, export_id, file, quota, erased)
         except BaseException:
             file.path.unlink(missing_ok=True)
             raise
@@ -198,9 +201,16 @@ def _pages(store: Store, grant: Grant, until: int) -> Iterator[list[reading.Vers
         after = page[-1].seq
 
 
-def _enter(context: Context, grant: Grant, export_id: str, file: _File, quota: Quota) -> int:
+def _enter(context: Context, grant: Grant, export_id: str, file: _File, quota: Quota, erased: int) -> int:
     facts = _facts(grant, export_id, file, context.now)
     with context.store.write() as conn:
+        if _erasures(conn, grant.record_type) != erased:
+            # The erasure has removed the files that were entered by then; this one may hold the person still.
+            raise Conflict(
+                f"生成期间删除了 {grant.record_type} 中的个人信息；请重新导出。",
+                f"Personal data of {grant.record_type} were erased while the file was written; export again.",
+                record_type=grant.record_type,
+            )
         # Writing took its time: a grant that has ended meanwhile gives nothing out.
         choose_grant([read_grant(conn, grant.id)], context.caller.urn, grant.record_type, grant.purpose, context.now)
         take_records(conn, context.caller.urn, quota, file.records, context.now)
@@ -216,6 +226,12 @@ def _enter(context: Context, grant: Grant, export_id: str, file: _File, quota: Q
         }
         conn.execute(insert(exports).values(**row))
     return entry
+
+
+def _erasures(conn: Connection, record_type: str) -> int:
+    """How many erasures of a record type have been approved so far."""
+    approved = (erasures.c.record_type == record_type) & erasures.c.status.in_(("erasing", "done"))
+    return conn.execute(select(func.count()).where(approved)).scalar_one()
 
 
 def _facts(grant: Grant, export_id: str, file: _File, now: datetime) -> dict[str, Any]:

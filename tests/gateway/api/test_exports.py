@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, insert, select, update
 
 from certs.names import PersonName
+from gateway.access import exports as exporting
 from gateway.access.exports import remove_expired
 from gateway.access.giving import withdraw
 from gateway.access.quotas import Quota, set_quota
@@ -21,6 +22,7 @@ from gateway.audit.keys import load_verifier
 from gateway.audit.proofs import ProofError, verify_receipt
 from gateway.audit.reading import who_read
 from gateway.audit.verify import verify
+from gateway.erasure.tables import erasures
 from tests.gateway.api.installation import ONE, TWO, Installation, System, ask, problem
 
 WANTED = {"record_type": "registration"}
@@ -130,6 +132,29 @@ def test_an_export_that_is_taken_out_of_the_register_is_found(
     assert [(one.where, one.en) for one in smuggled.problems] == [
         ("exports/x-smuggled", "no entry tells of this export")
     ]
+
+
+def test_an_export_during_which_somebody_was_erased_leaves_nothing(
+    home: Installation, client: FlaskClient, landed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, before = exporter(home, "racing"), files(home)
+    project = exporting.project
+
+    def erase_meanwhile(*given: Any) -> Any:
+        row = {"id": "e-1", "record_type": "registration", "fields": [], "ground": "x", "status": "erasing"}
+        with home.store.write() as conn:
+            conn.execute(insert(erasures).values(**row, asked_by="a", asked_at="2026"))
+        return project(*given)
+
+    monkeypatch.setattr(exporting, "project", erase_meanwhile)
+    answer = ask(client, system, "POST", "/v1/exports", json=WANTED)
+    monkeypatch.undo()
+    again = ask(client, system, "POST", "/v1/exports", json=WANTED)
+    with home.store.write() as conn:
+        conn.execute(delete(erasures))
+
+    assert (problem(answer), again.status_code) == ((409, "conflict"), 201)
+    assert len(files(home)) == len(before) + 1
 
 
 def test_an_export_is_nobody_elses(home: Installation, client: FlaskClient, landed: str) -> None:
