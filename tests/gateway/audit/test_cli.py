@@ -65,7 +65,8 @@ def test_a_kept_checkpoint_is_held_against_the_log(home: Store, tmp_path: Path) 
     kept.write_text(run(home, "checkpoint").stdout, "utf-8")
 
     assert run(home, "verify", "--against", str(kept)).exit_code == 0
-    kept.write_text(kept.read_text("utf-8").replace("\n3\n", "\n2\n").replace("\n4\n", "\n2\n"), "utf-8")
+    origin, _, rest = kept.read_text("utf-8").split("\n", 2)
+    kept.write_text(f"{origin}\n2\n{rest}", "utf-8")
     assert run(home, "verify", "--against", str(kept)).exit_code == 1
 
 
