@@ -19,6 +19,10 @@ WHOLE: Literal["*"] = "*"
 """As ``columns``: the whole payload, whatever fields later versions of the contract add."""
 
 
+NONE_HELD = "grant_none"
+"""Code of the reason when a system holds no grant at all for a record type."""
+
+
 @dataclass(frozen=True)
 class Grant:
     """One permission. The fields are those of the table ``grants``.
@@ -123,7 +127,7 @@ def _refusal(grant: Grant, purpose: str, today: date) -> str | None:
 def _not_granted(held: Sequence[Grant], system_urn: str, record_type: str, purpose: str, today: date) -> NotGranted:
     if not held:
         return NotGranted(
-            "grant_none",
+            NONE_HELD,
             f"系统 {system_urn} 没有读取 {record_type} 的授权；请先提出申请（/v1/applications）。",
             f"System {system_urn} holds no grant to read {record_type}; apply for one first (/v1/applications).",
             record_type=record_type,

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from gateway.access.context import Context
 from gateway.access.errors import Invalid, NotFound, NotGranted, QuotaExceeded
-from gateway.access.grants import WHOLE, Grant, choose_grant, find_grant, list_grants
+from gateway.access.grants import NONE_HELD, WHOLE, Grant, choose_grant, find_grant, list_grants
 from gateway.access.projection import project
 from gateway.access.quotas import Quota, records_left, take_records
 from gateway.audit import Action, append
@@ -36,6 +36,9 @@ MAX_RECORDS = 1_000
 
 MAX_POSITIONS = 3_000
 """Most positions that the entry of one read lists."""
+
+
+_NAME = select(entities.c.name).where(entities.c.uscc == bindparam("uscc"))
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,8 @@ def read_entity(context: Context, uscc: str, purpose: str | None, as_of: datetim
     code = checked_uscc(uscc)
     with reading_transaction(context, {"read": "entity", "purpose": purpose}, [code]) as (conn, quota):
         granted, not_granted = _entity_grants(conn, context, purpose)
-        known = conn.execute(select(entities.c.name).where(entities.c.uscc == code)).scalar_one_or_none()
-        records = {name: _records(conn, context, grant, code, as_of) for name, grant in granted.items()}
+        known = conn.execute(_NAME, {"uscc": code}).scalar_one_or_none()
+        records = _records(conn, context, granted, code, as_of)
         counts = {name: len(found.versions) for name, found in records.items()}
         facts = {
             "purpose": purpose,
@@ -129,7 +132,7 @@ def read_records(
     asked = {"read": "records", "record_type": record_type, "purpose": purpose}
     with reading_transaction(context, asked, [code]) as (conn, quota):
         grant = find_grant(conn, context.caller.urn, record_type, purpose, context.now)
-        found = _records(conn, context, grant, code, as_of)
+        found = _records(conn, context, {record_type: grant}, code, as_of)[record_type]
         facts = {
             "record_type": record_type,
             "purpose": purpose,
@@ -223,9 +226,11 @@ def checked_type(record_type: str) -> str:
 
 def _entity_grants(conn: Connection, context: Context, purpose: str | None) -> tuple[dict[str, Grant], dict[str, str]]:
     held = list_grants(conn, system_urn=context.caller.urn)
+    named = {grant.record_type for grant in held}
     granted: dict[str, Grant] = {}
     refused: dict[str, NotGranted] = {}
-    for record_type in sorted(RECORD_TYPES):
+    # Of most types a system holds no grant at all, and that needs no sentences unless it is what the caller is told.
+    for record_type in sorted(RECORD_TYPES) if not (named and purpose) else sorted(named):
         own = [grant for grant in held if grant.record_type == record_type]
         try:
             granted[record_type] = choose_grant(own, context.caller.urn, record_type, purpose, context.now)
@@ -233,8 +238,9 @@ def _entity_grants(conn: Connection, context: Context, purpose: str | None) -> t
             refused[record_type] = error
     if not granted:
         # A grant that nearly fits gives a better reason than the types for which there is none at all.
-        raise min(refused.values(), key=lambda error: (error.code == "grant_none", str(error)))
-    return granted, {name: error.code for name, error in refused.items()}
+        raise min(refused.values(), key=lambda error: (error.code == NONE_HELD, str(error)))
+    codes = {name: error.code for name, error in refused.items()}
+    return granted, {name: codes.get(name, NONE_HELD) for name in sorted(RECORD_TYPES.keys() - granted.keys())}
 
 
 def _shows_name(grant: Grant) -> bool:
@@ -271,17 +277,20 @@ def admitted(context: Context, asked: Mapping[str, object], usccs: Sequence[str]
         raise
 
 
-def _records(conn: Connection, context: Context, grant: Grant, uscc: str, as_of: datetime | None) -> Records:
-    until = instant(as_of) if as_of is not None else None
-    stored = reading.records(
+def _records(
+    conn: Connection, context: Context, granted: Mapping[str, Grant], uscc: str, as_of: datetime | None
+) -> dict[str, Records]:
+    stored = reading.records_of_types(
         conn,
-        grant.record_type,
+        {name: grant.rows for name, grant in granted.items()},
         uscc,
-        as_of=until,
-        rows=grant.rows,
+        as_of=instant(as_of) if as_of is not None else None,
         limit=MAX_RECORDS + 1,
     )
-    return Records(project(stored[:MAX_RECORDS], grant, context.sealer), len(stored) <= MAX_RECORDS)
+    return {
+        name: Records(project(found[:MAX_RECORDS], granted[name], context.sealer), len(found) <= MAX_RECORDS)
+        for name, found in stored.items()
+    }
 
 
 def _seqs(found: Records) -> list[int]:

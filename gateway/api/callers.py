@@ -104,11 +104,11 @@ class _Registry:
     store: Store
 
     def standing(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Standing:
-        with self.store.read() as conn:
+        with self.store.ask() as conn:
             return RegistrySource(conn).standing(certificate, issuer, now)
 
     def holder(self, urn: str) -> str:
-        with self.store.read() as conn:
+        with self.store.ask() as conn:
             return RegistrySource(conn).holder(urn)
 
 

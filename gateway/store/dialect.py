@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 import polars as pl
@@ -30,7 +32,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -38,6 +42,11 @@ from gateway.store.types import Document
 
 BUSY_TIMEOUT_S = 60
 """How long a SQLite writer waits for another before it gives up, in seconds."""
+
+TRUSTED_S = 2.0
+"""A connection that was given back within so many seconds is taken to be one still."""
+
+_RETURNED = "xinqiao_returned"
 
 _PIECE = 5_000
 """Rows written out at a time for COPY."""
@@ -50,7 +59,7 @@ def engine_options(url: str) -> dict[str, Any]:
     """Options of ``create_engine`` for the database named by ``url``."""
     if make_url(url).get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
-    return {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
+    return {"pool_size": 10, "max_overflow": 20, "isolation_level": "READ COMMITTED"}
 
 
 def prepare(engine: Engine) -> None:
@@ -58,6 +67,9 @@ def prepare(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_connected)
         event.listen(engine, "begin", _sqlite_begin)
+    else:
+        event.listen(engine, "checkin", _note_return)
+        event.listen(engine, "checkout", partial(_demand_alive, engine))
 
 
 def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
@@ -72,6 +84,28 @@ def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
 def _sqlite_begin(conn: Connection) -> None:
     write = conn.get_execution_options().get("xinqiao_write", False)
     conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _note_return(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info[_RETURNED] = time.monotonic()
+
+
+def _demand_alive(engine: Engine, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Ask a connection that has lain for a while whether it is still one; the pool takes another if it is not.
+
+    One that a request gave back a moment ago is not asked: that would be a third of what a small read costs.
+    """
+    if time.monotonic() - record.info.get(_RETURNED, time.monotonic()) < TRUSTED_S:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except psycopg.Error as error:
+        raise DisconnectionError from error
+
+
+def one_statement(engine: Engine) -> dict[str, Any]:
+    """Execution options for asking by a single statement; SQLite begins a transaction without going anywhere."""
+    return {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {}
 
 
 def bulk_load(conn: Connection, table: Table, frame: pl.DataFrame) -> None:

@@ -32,6 +32,12 @@ class Store:
             yield conn
 
     @contextmanager
+    def ask(self) -> Iterator[Connection]:
+        """For one question by one statement, which sees a consistent state by itself; nothing is begun or ended."""
+        with self.engine.connect().execution_options(**dialect.one_statement(self.engine)) as conn:
+            yield conn
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at the end of the block, or leaves nothing.
 

@@ -5,11 +5,28 @@ Nothing here asks whether the caller may: see ``gateway.access``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, false, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    String,
+    Table,
+    bindparam,
+    false,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from gateway.store.tables import SYSTEM_COLUMNS, deliveries, positions, versions_table
 
@@ -85,19 +102,49 @@ def records(
         rows: only these.
         limit: at most this many.
     """
+    return records_of_types(conn, {record_type: rows}, uscc, as_of=as_of, limit=limit)[record_type]
+
+
+def records_of_types(
+    conn: Connection, wanted: Mapping[str, Rows], uscc: str, *, as_of: str | None = None, limit: int = 1000
+) -> dict[str, list[Version]]:
+    """Records about one entity of several types, by one statement; of each type oldest position first.
+
+    Args:
+        wanted: record type -> only these of it.
+        limit: at most this many of each type.
+    """
+    if not wanted:
+        return {}
+    asked = {"entity": uscc, "most": limit, **({} if as_of is None else {"as_of": as_of})}
+    found: dict[str, list[Version]] = {name: [] for name in wanted}
+    for row in conn.execute(_records_query(tuple(wanted.items()), as_of is None), asked):
+        found[row.record_type].append(_version(row.record_type, row))
+    return {name: sorted(versions, key=lambda version: version.seq) for name, versions in found.items()}
+
+
+@lru_cache(1024)
+def _records_query(wanted: Sequence[tuple[str, Rows]], is_now: bool) -> Select[Any] | CompoundSelect[Any]:
+    """Made once for the rows that a system may see: it is asked on every request."""
+    parts = [_records_of(record_type, rows, is_now) for record_type, rows in wanted]
+    return parts[0] if len(parts) == 1 else union_all(*parts)
+
+
+def _records_of(record_type: str, rows: Rows, is_now: bool) -> Select[Any]:
     versions = versions_table(record_type)
-    query = (
+    found = (
         _select(versions)
         .where(
-            versions.c.uscc == uscc,
+            versions.c.uscc == bindparam("entity"),
             versions.c.op == "put",
-            *_standing(versions, as_of),
+            *_standing(versions, None if is_now else bindparam("as_of", type_=String)),
             *_seen(versions, rows),
         )
         .order_by(versions.c.seq)
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
+        .subquery()
     )
-    return [_version(record_type, row) for row in conn.execute(query)]
+    return select(literal(record_type).label("record_type"), *found.c)
 
 
 def feed_page(
@@ -192,7 +239,7 @@ def _select(versions: Table) -> Select[Any]:
     return select(*(versions.c[name] for name in SYSTEM_COLUMNS))
 
 
-def _standing(versions: Table, as_of: str | None) -> list[ColumnElement[bool]]:
+def _standing(versions: Table, as_of: BindParameter[str] | None) -> list[ColumnElement[bool]]:
     if as_of is None:
         return [versions.c.superseded_seq.is_(None)]
     newer = versions.alias("newer")

@@ -62,3 +62,18 @@ def test_every_reading_shows_the_same_share(landed: Store) -> None:
 def test_rows_of_other_sources_are_not_seen(landed: Store) -> None:
     assert keys(landed, Rows(sources=("market_supervision/registration",))) == set()
     assert len(keys(landed, Rows(sources=(COMPANY_LIST,)))) == MANY
+
+
+def test_records_of_several_types_are_answered_at_once_as_each_is_alone(landed: Store) -> None:
+    with landed.read() as conn:
+        asked = reading.feed_page(conn, "registration", 0, 1)[0].uscc or ""
+        alone = {name: reading.records(conn, name, asked) for name in ("licence", "penalty", "registration")}
+
+        together = reading.records_of_types(conn, dict.fromkeys(alone, reading.ALL), asked)
+        narrowed = reading.records_of_types(
+            conn, {"registration": Rows(sources=("other/one",)), "penalty": reading.ALL}, asked
+        )
+
+    assert together == alone
+    assert [len(found) for found in together.values()] == [0, 0, 1]
+    assert narrowed == {"registration": [], "penalty": []}
