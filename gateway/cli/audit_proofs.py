@@ -147,8 +147,10 @@ def verify_receipt_file(
 
     def check() -> Proven:
         nonlocal signer
+        # The log first: it names the member that differs, where a signature only says that something does.
+        found = verify_receipt(document, verifier.text(), policy)
         signer = signer_of(document, settings, ca)
-        return verify_receipt(document, verifier.text(), policy)
+        return found
 
     proven = checked(check, "回执无效", "the receipt is not proven", as_json)
     if as_json:

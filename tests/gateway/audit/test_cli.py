@@ -80,7 +80,8 @@ def test_a_receipt_is_verified_from_a_file_with_a_key_from_a_file(home: Store, t
 
     sound = run(home, "verify-receipt", str(file), "--vkey", str(vkey))
     assert (sound.exit_code, sound.stdout[:13]) == (0, "回执有效 / proven")
-    assert "status" in sound.stdout.splitlines()[1]
+    assert "signed by the gateway" in sound.stdout.splitlines()[1]
+    assert "status" in sound.stdout.splitlines()[2]
     [shown] = lines(run(home, "verify-receipt", str(file), "--json"))
     assert (shown["ok"], shown["entry"]["new"], shown["unproven"]) == (True, 2, ["status"])
 
