@@ -35,8 +35,12 @@ ANYBODY = (
     "audit consistency",
     "audit checkpoint",
     "duties list",
+    "certs crl",
+    "notifications dispatch",
 )
-"""Guarded verbs that take no duty: a proof shows no entry that the one who asks does not have already."""
+"""Guarded verbs that take no duty: a proof shows no entry that the one who asks does not have already, and what a
+clock starts (the next revocation list, what is due to be pushed) decides nothing and shows nothing at the keyboard.
+A person's key in a crontab would be the worse thing."""
 
 ACTS = {
     "run": Act.OPERATE,

@@ -125,6 +125,14 @@ def test_they_cannot_be_separated_while_one_is_held_by_nobody(sqlite_settings: S
     assert house.run("feed", "registration").exit_code == 0
 
 
+def test_what_a_clock_starts_goes_on_without_a_person_once_separated(apart: House) -> None:
+    (published,) = apart.done("certs", "crl")
+    (pushed,) = apart.done("notifications", "dispatch")
+
+    assert published["crl_number"] >= 1
+    assert pushed["delivered"] == 0
+
+
 def test_once_separated_the_operator_reads_neither_data_nor_the_log_and_administers_nothing(apart: House) -> None:
     csv = apart.settings.home / "list.csv"
     csv.write_text("x", "utf-8")
@@ -154,7 +162,7 @@ def test_each_duty_does_its_own_and_not_the_others(apart: House) -> None:
                 "data": ("quarantine", "list"),
                 "feed": ("feed", "registration"),
                 "log": ("audit", "entries"),
-                "certificates": ("certs", "crl"),
+                "certificates": ("keys", "list"),
                 "deliveries": ("deliveries",),
             }.items()
             if apart.run(*verb, who=who).exit_code == 0
