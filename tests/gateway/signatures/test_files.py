@@ -23,6 +23,7 @@ from connectors.spec import Signature
 from gateway import certificates, exchange
 from gateway.audit.reading import what_did
 from gateway.certificates_files import pki_files
+from gateway.certificates_holders import register
 from gateway.cli.root import cli
 from gateway.store import Store
 from tests.support.companies import DAIRY, MILL
@@ -53,7 +54,7 @@ def certified(store: Store, agency: str, now: datetime) -> Path:
     name = SystemName(agency, "front")
     authority = open_authority(pki_files(store.settings).home)
     with store.write() as conn:
-        certificates.register(conn, name, "前置机", "test", now)
+        register(conn, name, "前置机", "test", now)
         # OpenSSL signs with today's clock, the gateway's stands still; the certificate must hold at both.
         issued = certificates.issue_certificate(conn, authority, name, "test", now)
     assert issued.key is not None
