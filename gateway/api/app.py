@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from threading import BoundedSemaphore
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, request
 from flask_smorest import Api
@@ -96,15 +97,19 @@ def create_app(
 
 
 def _demand_text() -> None:
-    """Whoever asks in bytes that are no UTF-8 is told so; Werkzeug would only find out where an argument is read.
+    """Whoever asks in bytes that are no text is told so; Werkzeug would only find out where an argument is read.
+
+    A zero byte is UTF-8 and no text: PostgreSQL can neither hold it nor compare with it.
 
     Raises:
-        BadRequest: the query is not UTF-8.
+        BadRequest: the query is not UTF-8, or a zero byte is in it or in the path.
     """
     try:
-        request.query_string.decode()
+        query = unquote_to_bytes(request.query_string.decode())
     except UnicodeDecodeError as error:
         raise BadRequest from error
+    if b"\0" in query or "\0" in request.path:
+        raise BadRequest
 
 
 class _Api(Api):  # type: ignore[misc]  # flask-smorest ships no types

@@ -265,3 +265,8 @@ def test_a_number_that_no_column_can_hold_is_told_so(client: FlaskClient, provid
     ]
 
     assert [problem(answer) for answer in answers] == [(422, "invalid"), (404, "not_found")]
+
+
+@pytest.mark.parametrize("path", ["/v1/deliveries?before=a%00b", "/v1/deliveries/a%00b", "/v1/deliveries?source=%00"])
+def test_a_zero_byte_in_an_address_is_no_text(client: FlaskClient, provider: System, path: str) -> None:
+    assert problem(ask(client, provider, "GET", path)) == (400, "bad_request")
