@@ -104,8 +104,9 @@ def elements(where: str, file: IO[bytes], is_wanted: Callable[[list[str]], bool]
 
 def _demand_no_doctype(where: str, root: etree._Element) -> None:
     """The first element begins after the document type and before any entity could be used in it."""
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise _doctype_found(where, str(root.getroottree().docinfo.root_name))
+    declared = root.getroottree().docinfo.internalDTD
+    if declared is not None:
+        raise _doctype_found(where, str(declared.name))  # type: ignore[attr-defined]  # the stubs leave it out
 
 
 def _forget(element: etree._Element) -> None:
