@@ -74,6 +74,7 @@ def answers(client: FlaskClient, system: System) -> dict[str, str]:
         ("entity", f"/v1/entities/{MILL.uscc}"),
         ("records", f"/v1/records/complaint?uscc={MILL.uscc}"),
         ("feed", "/v1/feeds/complaint"),
+        ("stream", "/v1/feeds/complaint/stream"),
     ):
         said[name] = ask(client, system, "GET", address)
     made = ask(client, system, "POST", "/v1/exports", json={"record_type": "complaint"}).get_json()

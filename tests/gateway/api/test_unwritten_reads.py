@@ -53,6 +53,7 @@ READS = {
     "entity": http("GET", f"/v1/entities/{ONE}"),
     "records": http("GET", f"/v1/records/registration?uscc={ONE}"),
     "feed": http("GET", "/v1/feeds/registration?after=0"),
+    "stream": http("GET", "/v1/feeds/registration/stream"),
     "export": export,
     "soap entity": soap(SOAP11, "entity", ("uscc", ONE), ("purpose", PURPOSE)),
     "soap feed": soap(SOAP12, "feed", ("recordType", "registration"), ("after", "0"), ("purpose", PURPOSE)),
