@@ -106,9 +106,22 @@ def own_key(settings: Settings) -> OwnKey:
 
 
 def signed(settings: Settings, document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document with the gateway's signature over its canonical JSON (RFC 8785) in :data:`MEMBER`."""
+    """A document with the gateway's signature over its canonical JSON (RFC 8785) in :data:`MEMBER`.
+
+    Numbers that are not whole, such as the share that was expected of a refused delivery, become text: what is
+    signed has one form for every reader.
+    """
     own = own_key(settings)
-    return {**document, MEMBER: jws.sign(own.key, [canonical_json(dict(document))], own.header)}
+    told: dict[str, Any] = _exact(document)
+    return {**told, MEMBER: jws.sign(own.key, [canonical_json(told)], own.header)}
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _exact(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(member) for member in value]
+    return repr(value) if isinstance(value, float) else value
 
 
 def sign_export(settings: Settings, pieces: Iterable[bytes]) -> str:

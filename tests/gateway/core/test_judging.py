@@ -184,6 +184,7 @@ def test_a_half_empty_snapshot_withdraws_nothing_and_is_kept(store: Store, now: 
         "expectation_failed",
         "delivery.refused",
     )
+    assert refusal["problem"]["details"]["got"] == "0.5"
     assert half in {file.read_bytes() for file in (store.settings.home / "received").glob("*/*")}
     assert verified(store).ok
 
