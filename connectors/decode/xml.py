@@ -74,9 +74,10 @@ def _named(root: etree._Element, name: str) -> Iterator[etree._Element]:
 
 def _leaves(element: etree._Element, fold_case: bool, prefix: str = "") -> Iterator[tuple[str, str]]:
     for attribute, value in element.attrib.items():
-        name = etree.QName(attribute)
-        if not name.namespace:
-            yield f"{prefix}@{_fold(name.localname, fold_case)}", str(value)
+        # One of a namespace says how to read the document, not what the record says.
+        name = str(attribute)
+        if not name.startswith("{"):
+            yield f"{prefix}@{_fold(name, fold_case)}", str(value)
     counts: dict[str, int] = {}
     for child in element.iterchildren(etree.Element):
         plain = _fold(local(child), fold_case)

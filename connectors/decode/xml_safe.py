@@ -118,4 +118,5 @@ def _forget(element: etree._Element) -> None:
 
 def local(element: etree._Element) -> str:
     """Name of an element without its namespace; agencies' prefixes and namespaces change, names do not."""
-    return etree.QName(element).localname
+    # Not by QName, which refuses what the parser has let through: a namespace with a brace in it.
+    return str(element.tag).rpartition("}")[2]

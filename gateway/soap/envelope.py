@@ -38,7 +38,7 @@ class Version:
 
 SOAP11 = Version("1.1", "http://schemas.xmlsoap.org/soap/envelope/", "text/xml", "Client", "Server")
 SOAP12 = Version("1.2", "http://www.w3.org/2003/05/soap-envelope", "application/soap+xml", "Sender", "Receiver")
-_BY_NAMESPACE = {version.namespace: version for version in (SOAP11, SOAP12)}
+_BY_ENVELOPE = {version.tag("Envelope"): version for version in (SOAP11, SOAP12)}
 _BY_MEDIA_TYPE = {version.media_type: version for version in (SOAP11, SOAP12)}
 
 
@@ -88,8 +88,9 @@ def read(raw: bytes, announced: Version, understood: Mapping[str, Collection[str
             that must be understood, or a body with anything but one element.
     """
     root = _parse(raw, announced)
-    version = _BY_NAMESPACE.get(etree.QName(root).namespace or "")
-    if version is None or root.tag != version.tag("Envelope"):
+    # By the whole tag: a namespace may hold characters on which taking it apart fails.
+    version = _BY_ENVELOPE.get(str(root.tag))
+    if version is None:
         raise SoapError(
             announced, "soap_version", "根元素不是 SOAP 1.1 或 1.2 的 Envelope。",
             "The root element is not an Envelope of SOAP 1.1 or 1.2.", "VersionMismatch",

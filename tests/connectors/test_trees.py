@@ -145,3 +145,10 @@ def test_rows_that_each_bring_a_column_of_their_own_are_refused() -> None:
 
     with pytest.raises(Undecodable, match="has 1001 columns, more than allowed"):
         read(JSON, f'{{"data": {{"list": [{rows_text}]}}}}'.encode())
+
+
+def test_a_namespace_with_a_brace_changes_no_name() -> None:
+    # The parser forgets its complaint about the brace over the next one, about a namespace that is relative.
+    data = b'<list xmlns:n="urn:a}b"><row n:note="x"><n:a>1</n:a><b xmlns="r">2</b></row></list>'
+
+    assert read(XML, data).frame.drop("_row", "_part", "_line").to_dicts() == [{"a": "1", "b": "2"}]
