@@ -85,9 +85,7 @@ def refusal(store: Store, delivery_id: str, error: XinqiaoError, now: datetime) 
 
 def refuse(conn: Connection, delivery_id: str, error: XinqiaoError, now: datetime) -> None:
     """The same within a transaction of the caller's, who seals the log after it."""
-    # A share is a float, which has no canonical form to be signed in; its shortest text has.
-    details = {name: repr(value) if isinstance(value, float) else value for name, value in error.details.items()}
-    problem = {"code": error.code, "zh": error.zh, "en": error.en, "details": details}
+    problem = {"code": error.code, "zh": error.zh, "en": error.en, "details": error.details}
     row = deliveries.row_of(conn, delivery_id)
     facts = {"delivery_id": delivery_id, "source": row.source, "digest": row.digest, "code": error.code}
     entry = append(conn, Action.DELIVERY_REFUSED, row.origin, facts | _signature(conn, delivery_id), now)
