@@ -17,6 +17,13 @@ from gateway.settings import Settings
 
 _rows = click.option("--rows", default=200_000, show_default=True, type=click.IntRange(200), help="行数 / rows")
 _seed = click.option("--seed", default=7, show_default=True, help="随机种子 / seed of the synthetic rows")
+_database = click.option(
+    "--database",
+    default="postgresql",
+    show_default=True,
+    type=click.Choice(["postgresql", "sqlite"]),
+    help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="最后一行输出 JSON / end with one JSON line")
 
 _record_type = click.option(
@@ -48,13 +55,7 @@ def contract(rows: int, record_type: str, seed: int, as_json: bool) -> None:
 @bench.command("pipeline")
 @_rows
 @_seed
-@click.option(
-    "--database",
-    default="postgresql",
-    show_default=True,
-    type=click.Choice(["postgresql", "sqlite"]),
-    help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
-)
+@_database
 @_record_type
 @click.option(
     "--peers",
@@ -115,21 +116,14 @@ def scale_(settings: Settings, rows: int, entities: int, seed: int, as_json: boo
 @bench.command("audit")
 @click.option("--entries", default=1_000_000, show_default=True, type=click.IntRange(1_000), help="条目数 / entries")
 @_seed
-@click.option(
-    "--database",
-    default="postgresql",
-    show_default=True,
-    type=click.Choice(["postgresql", "sqlite"]),
-    help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
-)
+@_database
 @_json
 @click.pass_obj
 def audit(settings: Settings, entries: int, seed: int, database: str, as_json: bool) -> None:
     """Questions, proofs and full verification of a large log, beside bare SHA-256 over the same entries."""
     from gateway.bench import audit as auditing
 
-    progress = Console(stderr=True)
-    result = auditing.run(entries, settings, database == "postgresql", seed, lambda step: progress.print(f"· {step}"))
+    result = auditing.run(entries, settings, database == "postgresql", seed, _progress())
     _tell(result, as_json)
 
 
@@ -139,22 +133,15 @@ def audit(settings: Settings, entries: int, seed: int, database: str, as_json: b
     "--seconds", default=3.0, show_default=True, type=click.FloatRange(0.1, 60), help="每轮秒数 / of each turn"
 )
 @_seed
-@click.option(
-    "--database",
-    default="postgresql",
-    show_default=True,
-    type=click.Choice(["postgresql", "sqlite"]),
-    help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
-)
+@_database
 @_json
 @click.pass_obj
 def access(settings: Settings, entities: int, seconds: float, seed: int, database: str, as_json: bool) -> None:
     """Lookups over mutual TLS, with grant, masking and audit entry, beside a fixed body of the same server. 查询。"""
     from gateway.bench import access as asking
 
-    progress = Console(stderr=True)
     is_postgres = database == "postgresql"
-    result = asking.run(entities, settings, is_postgres, seed, seconds, told=lambda step: progress.print(f"· {step}"))
+    result = asking.run(entities, settings, is_postgres, seed, seconds, told=_progress())
     _tell(result, as_json)
 
 
@@ -162,22 +149,15 @@ def access(settings: Settings, entities: int, seconds: float, seed: int, databas
 @click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(100), help="行数 / rows")
 @click.option("--entities", default=900_000, show_default=True, type=click.IntRange(100), help="主体数 / entities")
 @_seed
-@click.option(
-    "--database",
-    default="postgresql",
-    show_default=True,
-    type=click.Choice(["postgresql", "sqlite"]),
-    help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
-)
+@_database
 @_json
 @click.pass_obj
 def resolve(settings: Settings, rows: int, entities: int, seed: int, database: str, as_json: bool) -> None:
     """Finding entities by name and place alone, every answer held against the right one. 主体关联。"""
     from gateway.bench import resolve as resolving
 
-    progress = Console(stderr=True)
     is_postgres = database == "postgresql"
-    _tell(resolving.run(rows, entities, settings, is_postgres, seed, lambda step: progress.print(f"· {step}")), as_json)
+    _tell(resolving.run(rows, entities, settings, is_postgres, seed, _progress()), as_json)
 
 
 @bench.command("memory")
@@ -196,11 +176,8 @@ def memory(kinds: tuple[str, ...], rows: int, only_decode: bool, seed: int, as_j
     """Peak memory of receiving, decoding, mapping and judging a delivery, beside one a tenth its size. 内存占用。"""
     from gateway.bench import memory as streaming
 
-    progress = Console(stderr=True)
     for kind in kinds or streaming.KINDS:
-        _tell(
-            streaming.run(kind, rows, seed, lambda step: progress.print(f"· {step}"), only_decode=only_decode), as_json
-        )
+        _tell(streaming.run(kind, rows, seed, _progress(), only_decode=only_decode), as_json)
 
 
 def _progress() -> Callable[[str], None]:
