@@ -39,12 +39,13 @@ class Load:
     landed: dict[str, int] = field(default_factory=dict)
     peak_rss_mb: int = 0
 
-    def run(self, rows: int) -> None:
-        left = {name: count for name, count in counts(rows, self.entities).items() if count}
+    def run(self, shares: dict[str, int], delivery_rows: int) -> None:
+        """Deliver so many rows of each record type, at most ``delivery_rows`` at once."""
+        left = {name: count for name, count in shares.items() if count}
         first = dict.fromkeys(left, 0)
         while left:
             for name in list(left):
-                size = min(DELIVERY_ROWS, left[name])
+                size = min(delivery_rows, left[name])
                 self.deliver(name, first[name], size)
                 first[name] += size
                 left[name] -= size
@@ -97,12 +98,23 @@ def _kept(store: Store, spec: SourceSpec, chunks: Iterator[bytes]) -> Delivery:
 
 
 def run(
-    rows: int, entities: int, settings: Settings, *, seed: int = 7, told: Callable[[str], None] = lambda step: None
+    rows: int,
+    entities: int,
+    settings: Settings,
+    *,
+    record_type: str | None = None,
+    delivery_rows: int = DELIVERY_ROWS,
+    seed: int = 7,
+    told: Callable[[str], None] = lambda step: None,
 ) -> dict[str, Any]:
     """Load ``rows`` records about ``entities`` entities into an empty PostgreSQL, then look up and stream.
 
     The same mixture is first loaded small, into a database of its own, so that the price of a row at both sizes
     is known from one run.
+
+    Args:
+        record_type: load this one alone instead of the mixture of all of them.
+        delivery_rows: rows of one delivery at most.
 
     Returns:
         ``rows``, ``entities``, ``seconds`` and ``rows_per_s`` of the first load; ``small_rows_per_s`` and
@@ -110,18 +122,24 @@ def run(
         (``small_rss_mb`` after the small load); rates by record type; the figures of ``gateway.bench.reading``.
     """
     entity_table(entities)
+    read_type = record_type or "licence"
+
+    def shares(size: int, about: int) -> dict[str, int]:
+        return counts(size, about) if record_type is None else {record_type: size}
+
     with server(settings, postgres=True) as url:
         small_rows = min(SMALL_ROWS, rows)
         with empty_store(url, 0) as store:
-            small = Load(store, max(1, entities * small_rows // rows), seed, told)
-            small.run(small_rows)
+            few = max(1, entities * small_rows // rows)
+            small = Load(store, few, seed, told)
+            small.run(shares(small_rows, few), delivery_rows)
         with empty_store(url, 1) as store:
             whole = Load(store, entities, seed, told)
-            whole.run(rows)
+            whole.run(shares(rows, entities), delivery_rows)
             told("lookup")
-            read = reading.lookups(store, "licence")
+            read = reading.lookups(store, read_type)
             told("feed")
-            read |= reading.feed(store, "licence")
+            read |= reading.feed(store, read_type)
     seconds, small_seconds = sum(whole.seconds.values()), sum(small.seconds.values())
     return {
         "rows": rows,

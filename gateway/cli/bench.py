@@ -14,6 +14,7 @@ from rich.table import Table
 
 from gateway.cli.output import print_json
 from gateway.settings import Settings
+from schemas.records import RECORD_TYPES
 
 _rows = click.option("--rows", default=200_000, show_default=True, type=click.IntRange(200), help="行数 / rows")
 _seed = click.option("--seed", default=7, show_default=True, help="随机种子 / seed of the synthetic rows")
@@ -103,14 +104,43 @@ def feed(settings: Settings, rows: int, seed: int, as_json: bool) -> None:
 @bench.command("scale")
 @click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(1_000), help="记录数 / records")
 @click.option("--entities", default=25_000, show_default=True, type=click.IntRange(100), help="主体数 / entities")
+@click.option("--record-type", type=click.Choice(list(RECORD_TYPES)), help="只装载一种 / this one alone")
+@click.option(
+    "--delivery-rows",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(1_000),
+    help="每次交付至多行数 / rows of one delivery at most",
+)
 @_seed
 @_json
 @click.pass_obj
-def scale_(settings: Settings, rows: int, entities: int, seed: int, as_json: bool) -> None:
-    """A city's holdings of all record types: first load, look-ups, feed, counts, in PostgreSQL. 全量规模。"""
+def scale_(
+    settings: Settings,
+    rows: int,
+    entities: int,
+    record_type: str | None,
+    delivery_rows: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """A city's holdings of all record types: first load, look-ups, feed, in PostgreSQL. 全量规模。
+
+    With --record-type and --delivery-rows a single large delivery is set beside one of a million rows, memory and
+    price of a row.
+    """
     from gateway.bench import scale
 
-    _tell(scale.run(rows, entities, settings, seed=seed, told=_progress()), as_json)
+    result = scale.run(
+        rows,
+        entities,
+        settings,
+        record_type=record_type,
+        delivery_rows=delivery_rows,
+        seed=seed,
+        told=_progress(),
+    )
+    _tell(result, as_json)
 
 
 @bench.command("audit")

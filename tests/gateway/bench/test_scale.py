@@ -33,6 +33,21 @@ def test_a_load_lands_its_rows_in_a_process_of_its_own_and_they_are_read_back(
     assert all(value >= 0 for value in measured.values())
 
 
+def test_a_load_is_cut_into_deliveries_of_bounded_size(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = Load(sqlite_store, 50, 7, lambda _: None)
+    delivered: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(Load, "deliver", lambda _, *of: delivered.append(of))
+
+    load.run({"licence": 250, "penalty": 100, "complaint": 0}, 100)
+
+    assert delivered == [
+        ("licence", 0, 100),
+        ("penalty", 0, 100),
+        ("licence", 100, 100),
+        ("licence", 200, 50),
+    ]
+
+
 def test_peers_that_ran_are_set_beside_our_first_load() -> None:
     assert beside_peers({"end_to_end": 30_000.0, "dlt_dicts": 4_000.0, "bare_load": 50_000.0}) == {
         "dlt_dicts_rows_per_s": 4_000,
