@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
+from connectors.decode.sheets import one_sheet
 from connectors.delivery import LINE, PART, Finding, Layout, Mapped, Sheet
 from connectors.findings import FREQUENT, MET, finding_of_list, merge_findings
 from connectors.headings import choose_form, heading_key, pick
@@ -51,17 +52,33 @@ def map_sheet(sheet: Sheet, spec: SourceSpec) -> Mapped:
     cells = tuple(name for name in sheet.frame.columns if name not in _META)
     layouts = sheet.layouts or (Layout((), cells),)
     pieces = [_map_layout(sheet, layout, spec) for layout in layouts if layout.headings or not sheet.frame.height]
-    frame = pl.concat([piece.frame for piece in pieces], how="diagonal").sort(ROW)
+    return _combined(sheet, pieces, sheet.findings, [sheet.faults])
+
+
+def one_mapping(mappings: Sequence[Mapped]) -> Mapped:
+    """The mapped chunks of one delivery, or rows out of them, as one: for rows that are known to be few.
+
+    Args:
+        mappings: at least one, in the order of the delivery.
+    """
+    sheet = one_sheet([mapped.sheet for mapped in mappings])
+    pieces = [_Piece(one.frame, one.form, one.headings, list(one.findings), [one.faults]) for one in mappings]
+    return _combined(sheet, pieces, (), [])
+
+
+def _combined(
+    sheet: Sheet, pieces: Sequence[_Piece], findings: Sequence[Finding], faults: Sequence[pl.DataFrame]
+) -> Mapped:
     headings: dict[str, str] = {}
     for piece in pieces:
         headings = {**piece.headings, **headings}
     return Mapped(
         sheet=sheet,
-        frame=frame,
-        form="+".join(dict.fromkeys(piece.form for piece in pieces)),
+        frame=pl.concat([piece.frame for piece in pieces], how="diagonal").sort(ROW),
+        form="+".join(dict.fromkeys(form for piece in pieces for form in piece.form.split("+"))),
         headings=headings,
-        findings=merge_findings((*sheet.findings, *(finding for piece in pieces for finding in piece.findings))),
-        faults=pl.concat([sheet.faults, *(faults for piece in pieces for faults in piece.faults)]),
+        findings=merge_findings((*findings, *(finding for piece in pieces for finding in piece.findings))),
+        faults=pl.concat([*faults, *(fault for piece in pieces for fault in piece.faults)]),
     )
 
 

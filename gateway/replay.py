@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Column, Connection, LargeBinary, select
 
-from connectors.decode import decode
+from connectors.decode import decode_chunks
 from connectors.delivery import LINE, PART, Delivery, Mapped, Sheet
 from connectors.errors import Refused
-from connectors.mapping import map_sheet
+from connectors.mapping import map_sheet, one_mapping
 from connectors.registry import source
+from connectors.spec import SourceSpec
 from gateway import deliveries, pipeline, quarantine
 from gateway.judge import RECORD_KEY, contested, judge
+from gateway.parts import CHUNK_ROWS
 from gateway.quarantine import CORRECTED, OPEN, REPLAYED
 from gateway.receipts import refusal
 from gateway.steps import Landed
@@ -101,9 +104,8 @@ def replay(store: Store, delivery_id: str, actor: str, now: datetime) -> dict[st
         )
     deliveries.check_bytes(delivery)
     partial = replace(delivery, is_partial=True, origin=f"replay:{actor}", received_at=now, cursor=None)
-    mapped = map_sheet(decode(partial, spec, store.settings.max_unpacked_bytes), spec)
+    mapped = _mapped_again(partial, waiting, spec, store.settings.max_unpacked_bytes)
     places = mapped.sheet.frame.select(ROW, PART, LINE).join(waiting, on=[PART, LINE], how="inner")
-    mapped = _only(mapped, places[ROW].to_list())
     accepted = judge(mapped, contract(spec.record_type), spec).accepted
     good = accepted.select(ROW, RECORD_KEY)
     if spec.delivery == "snapshot":
@@ -135,6 +137,16 @@ def _waiting_rows(conn: Connection, delivery_id: str) -> pl.DataFrame:
     return pl.DataFrame([tuple(row) for row in found], schema=schema, orient="row")
 
 
+def _mapped_again(delivery: Delivery, waiting: pl.DataFrame, spec: SourceSpec, max_unpacked_bytes: int) -> Mapped:
+    """The waiting rows as today's mapping reads them; of each chunk only these and its findings are kept."""
+    found = []
+    for sheet in decode_chunks(delivery, spec, max_unpacked_bytes, CHUNK_ROWS):
+        mapped = map_sheet(sheet, spec)
+        places = mapped.sheet.frame.select(ROW, PART, LINE).join(waiting, on=[PART, LINE], how="semi")
+        found.append(_only(mapped, places[ROW].to_list()))
+    return one_mapping(found)
+
+
 def _demand_open(status: str, rejection_id: int) -> None:
     if status != OPEN:
         raise Refused(
@@ -156,8 +168,17 @@ def _one_row(delivery: Delivery, rejection: quarantine.Rejection, values: dict[s
 
 def _only(mapped: Mapped, rows: list[int]) -> Mapped:
     wanted = pl.col(ROW).is_in(rows)
-    sheet = replace(mapped.sheet, frame=mapped.sheet.frame.filter(wanted))
-    return replace(mapped, sheet=sheet, frame=mapped.frame.filter(wanted), faults=mapped.faults.filter(wanted))
+    sheet = replace(mapped.sheet, frame=_apart(mapped.sheet.frame.filter(wanted)))
+    faults = _apart(mapped.faults.filter(wanted))
+    return replace(mapped, sheet=sheet, frame=_apart(mapped.frame.filter(wanted)), faults=faults)
+
+
+def _apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with their own text: a filtered column keeps the text of every row of its chunk in memory."""
+    written = io.BytesIO()
+    rows.write_ipc(written)
+    written.seek(0)
+    return pl.read_ipc(written)
 
 
 def _land(

@@ -12,13 +12,13 @@ from connectors.decode.contents import read_tables
 from connectors.decode.csv_head import Span
 from connectors.decode.pieces import Piece, plan_pieces
 from connectors.decode.shape import Table
-from connectors.decode.sheets import CHUNK, empty_sheet, one_sheet, to_sheets
+from connectors.decode.sheets import CHUNK, empty_sheet, to_sheets
 from connectors.delivery import Delivery, Sheet
 from connectors.spec import SourceSpec
 from connectors.vault import DEFAULT_MAX_UNPACKED_BYTES
 from schemas.judgement import ROW
 
-__all__ = ["CHUNK", "Piece", "Span", "decode", "decode_chunks", "decode_piece", "plan_pieces"]
+__all__ = ["CHUNK", "Piece", "Span", "decode_chunks", "decode_piece", "plan_pieces"]
 
 
 def decode_chunks(
@@ -90,13 +90,3 @@ def _tables(delivery: Delivery, spec: SourceSpec, piece: Piece, allowance: Allow
 def _moved_by(before: int, sheet: Sheet) -> Sheet:
     row = (pl.col(ROW) + before).cast(pl.UInt32)
     return replace(sheet, frame=sheet.frame.with_columns(row), faults=sheet.faults.with_columns(row))
-
-
-def decode(delivery: Delivery, spec: SourceSpec, max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES) -> Sheet:
-    """Read every part as text, as one sheet, whatever its headings: for deliveries that are known to be small.
-
-    Raises:
-        Undecodable: as :func:`decode_chunks`.
-    """
-    pieces = plan_pieces(delivery, spec, piece_bytes=None, demand_form=False)
-    return one_sheet(_chunks(delivery, spec, pieces, max_unpacked_bytes, CHUNK))

@@ -41,9 +41,7 @@ class Piece:
     span: Span | None = None
 
 
-def plan_pieces(
-    delivery: Delivery, spec: SourceSpec, piece_bytes: int | None, *, demand_form: bool = True
-) -> list[Piece]:
+def plan_pieces(delivery: Delivery, spec: SourceSpec, piece_bytes: int | None) -> list[Piece]:
     """Cut a delivery: a CSV file at line breaks, an answer of many pages between pages, other files not at all.
 
     The headings of every CSV file and of all pages together are held against the forms of the source here,
@@ -53,7 +51,6 @@ def plan_pieces(
         delivery: its bytes are in the vault.
         spec: the source.
         piece_bytes: about how much each piece holds; None cuts nothing that need not be cut.
-        demand_form: False for whoever wants the rows whatever their headings.
 
     Raises:
         Undecodable: a part is not of a declared format or encoding.
@@ -62,7 +59,7 @@ def plan_pieces(
     names = _distinct([part.name for part in delivery.parts])
     kinds = [_kind(part, spec) for part in delivery.parts]
     # An adapter may rename columns before they are mapped.
-    is_checked = demand_form and not hasattr(adapter(spec), "prepare")
+    is_checked = not hasattr(adapter(spec), "prepare")
     headings = _page_headings(delivery, kinds, spec)
     if headings and is_checked:
         pages = tuple(name for name, kind in zip(names, kinds, strict=True) if kind in PAGES)

@@ -119,7 +119,7 @@ def _ragged(frame: pl.DataFrame, tables: list[Table]) -> pl.DataFrame:
 
 
 def one_sheet(sheets: Iterable[Sheet]) -> Sheet:
-    """All sheets of a delivery as one, for deliveries that are known to be small."""
+    """All sheets of a delivery as one, for rows that are known to be few."""
     every = list(sheets)
     groups: dict[tuple[str, ...], dict[str, None]] = {}
     for sheet in every:

@@ -7,7 +7,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,8 +20,8 @@ import polars as pl
 from sqlalchemy import URL, Table
 from sqlalchemy.engine import make_url
 
-from connectors.decode import decode
-from connectors.delivery import Delivery, Mapped, Sheet
+from connectors.decode import decode_chunks
+from connectors.delivery import Delivery, Sheet
 from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
 from connectors.vault import Vault
@@ -33,6 +33,7 @@ from gateway.bench.rows import RECORD_TYPES_MEASURED, bench_spec
 from gateway.clock import utc_now
 from gateway.home import initialise, open_home
 from gateway.judge import judge
+from gateway.parts import CHUNK_ROWS
 from gateway.sealing import load_sealer
 from gateway.settings import Settings
 from gateway.staging import stage
@@ -112,10 +113,10 @@ class _Round:
         vault = Vault(store.settings.home)
         delivery = _delivery(vault, self.spec, self.sent)
         rules = Contract(RECORD_TYPES[self.spec.record_type])
-        sheet = self._time("decode", decode, delivery, self.spec)
-        judged = self._time("map_judge", _map_and_judge, sheet, rules, self.spec)
-        finished = _finished(store, judged.mapped, rules, self.spec)
-        del sheet, judged
+        sheets = self._time("decode", lambda: list(decode_chunks(delivery, self.spec, rows=CHUNK_ROWS)))
+        judged = self._time("map_judge", _map_and_judge, sheets, rules, self.spec)
+        finished = _finished(store, judged, rules, self.spec)
+        del sheets, judged
         sample = self.sample.select(_fields(self.spec)).to_dicts()
         self._time("marshmallow", plain_load, sample, self.spec.record_type)
         self._time("bare_load", _bare_load, store, self.spec.record_type, finished)
@@ -169,8 +170,8 @@ def _peers(folder: Path | None, frame: pl.DataFrame) -> Iterator[_Others | None]
         yield _Others(folder.absolute(), peers.Rows(table, messages, tuple(frame.columns), frame.height))
 
 
-def _map_and_judge(sheet: Sheet, rules: Contract, spec: SourceSpec) -> Judged:
-    return judge(map_sheet(sheet, spec), rules, spec)
+def _map_and_judge(sheets: Iterable[Sheet], rules: Contract, spec: SourceSpec) -> list[Judged]:
+    return [judge(map_sheet(sheet, spec), rules, spec) for sheet in sheets]
 
 
 def _fields(spec: SourceSpec) -> list[str]:
@@ -222,9 +223,9 @@ def _peak_rss_mb() -> int:
     return int(re.findall(r"VmHWM:\s+(\d+) kB", said)[0]) // 1024
 
 
-def _finished(store: Store, mapped: Mapped, rules: Contract, spec: SourceSpec) -> pl.DataFrame:
+def _finished(store: Store, judged: Sequence[Judged], rules: Contract, spec: SourceSpec) -> pl.DataFrame:
     """The rows as the versions table takes them, ready made: what bare loading is given for nothing."""
-    accepted = judge(mapped, rules, spec).accepted.with_columns(
+    accepted = pl.concat([chunk.accepted for chunk in judged]).with_columns(
         pl.col("uscc").alias(ENTITY), pl.lit("uscc").alias(ENTITY_BY)
     )
     staged = stage(accepted, rules, load_sealer(store.settings.home), {})

@@ -5,11 +5,13 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.connections import Connection
-from connectors.decode import decode
+from connectors.decode import decode_chunks
+from connectors.decode.sheets import one_sheet
 from connectors.delivery import Delivery, Mapped, Sheet
 from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
@@ -65,6 +67,19 @@ def deliver(spec: SourceSpec, *parts: tuple[str, bytes]) -> Delivery:
     vault = Vault(Path(tempfile.mkdtemp(dir=SCRATCH)))
     kept = tuple(vault.keep(name, "application/octet-stream", [data]) for name, data in parts)
     return Delivery(spec.source, kept, "test", NOW)
+
+
+def decode(delivery: Delivery, spec: SourceSpec, limit: int = DEFAULT_MAX_UNPACKED_BYTES) -> Sheet:
+    """All rows of a small delivery as one sheet."""
+    return one_sheet(decode_chunks(delivery, spec, limit))
+
+
+def any_headings(spec: SourceSpec) -> SourceSpec:
+    """The source without a demand on headings, for tests of what stands below them."""
+    forms = [
+        replace(form, columns=tuple(replace(column, optional=True) for column in form.columns)) for form in spec.forms
+    ]
+    return replace(spec, forms=tuple(forms))
 
 
 def read(spec: SourceSpec, data: bytes, name: str = "file", limit: int = DEFAULT_MAX_UNPACKED_BYTES) -> Sheet:

@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors.decode import decode
 from connectors.delivery import Delivery, Finding
 from connectors.mapping import map_sheet
 from connectors.registry import AGENCIES, adapter, sources
@@ -25,6 +24,7 @@ from schemas.columnar import contract
 from schemas.fields.codes import Code, Codes
 from schemas.judgement import OPERATION, ROW
 from schemas.records import RECORD_TYPES
+from tests.connectors.support import decode
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 EXPECTED = ".expected.json"

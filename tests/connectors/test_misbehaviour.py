@@ -12,7 +12,6 @@ import requests
 import yaml
 
 from connectors.connections import Connections
-from connectors.decode import decode
 from connectors.errors import Refused, SourceChanged, Unavailable, XinqiaoError
 from connectors.mapping import map_sheet
 from connectors.receive import receive
@@ -22,7 +21,7 @@ from connectors.sandbox.serve import Sandbox, start
 from connectors.spec import SourceSpec
 from connectors.transports.trouble import connection_trouble
 from connectors.vault import Vault
-from tests.connectors.support import NOW
+from tests.connectors.support import NOW, decode
 
 SOAP, REST, TABLES = "market_supervision/registration", "agriculture/trace_events", "health/licences"
 

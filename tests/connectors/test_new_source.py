@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from connectors.decode import decode
 from connectors.errors import SourceChanged
 from connectors.mapping import map_sheet
 from connectors.registry import sources
 from connectors.spec_file import load_spec
 from gateway.cli.root import cli
-from tests.connectors.support import deliver
+from tests.connectors.support import decode, deliver
 
 
 def run(home: Path, *arguments: str) -> tuple[int, str]:

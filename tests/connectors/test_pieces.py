@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.decode import decode, decode_chunks, decode_piece, json_items, plan_pieces
+from connectors.decode import decode_chunks, decode_piece, json_items, plan_pieces
 from connectors.decode.json_items import items_at
 from connectors.decode.shared_strings import SharedStrings
 from connectors.decode.sheets import one_sheet
@@ -22,7 +22,7 @@ from connectors.errors import SourceChanged, Undecodable
 from connectors.findings import merge_findings
 from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
-from tests.connectors.support import COMPLAINTS, deliver, make_spec
+from tests.connectors.support import COMPLAINTS, decode, deliver, make_spec
 from tests.connectors.test_archives import archive
 from tests.connectors.test_workbooks import HEAD as CELLS
 from tests.connectors.test_workbooks import sheet_of
@@ -47,7 +47,7 @@ def same(one: Sheet, other: Sheet) -> bool:
 def in_pieces(delivery: Delivery, spec: SourceSpec, piece_bytes: int) -> Iterator[Sheet]:
     """Every piece read by itself; its rows are numbered on from those of the pieces before it."""
     before = 0
-    for piece in plan_pieces(delivery, spec, piece_bytes, demand_form=False):
+    for piece in plan_pieces(delivery, spec, piece_bytes):
         sheet = one_sheet(decode_piece(delivery, spec, piece, rows=2))
         row = (pl.col("_row") + before).cast(pl.UInt32)
         yield Sheet(

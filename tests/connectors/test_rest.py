@@ -16,14 +16,13 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from connectors.connections import Connections
-from connectors.decode import decode
 from connectors.delivery import Delivery
 from connectors.errors import Refused, SourceChanged, Unavailable
 from connectors.receive import receive
 from connectors.spec import SourceSpec
 from connectors.transports import rest
 from connectors.vault import Vault
-from tests.connectors.support import COMPLAINTS, NOW, connection, make_spec
+from tests.connectors.support import COMPLAINTS, NOW, any_headings, connection, decode, make_spec
 
 REQUEST = (
     "{path: /rows, timeout_seconds: 0.5, paging: {kind: page, number: no, size: size, per_page: 2, total: data.total}}"
@@ -123,7 +122,7 @@ def test_numbered_pages_are_asked_until_the_announced_total(agency: Any, tmp_pat
     (found,) = taken(PAGED, service.url, tmp_path)
 
     assert [asked for _, asked in service.asked] == [{"size": "2", "no": str(page)} for page in (1, 2, 3)]
-    assert decode(found, PAGED).frame["编号"].to_list() == ["0", "1", "2", "3", "4"]
+    assert decode(found, any_headings(PAGED)).frame["编号"].to_list() == ["0", "1", "2", "3", "4"]
     assert [part.name for part in found.parts] == ["rows.00001.json", "rows.00002.json", "rows.00003.json"]
 
 
@@ -142,7 +141,7 @@ def test_without_a_total_a_short_page_is_the_last(agency: Any, tmp_path: Path) -
     (found,) = taken(spec, service.url, tmp_path)
 
     assert [asked["no"] for _, asked in service.asked] == ["1", "2", "3"]
-    assert decode(found, spec).frame.height == 4
+    assert decode(found, any_headings(spec)).frame.height == 4
 
 
 def test_pages_by_cursor_follow_the_token(agency: Any, tmp_path: Path) -> None:
@@ -162,7 +161,7 @@ def test_pages_by_cursor_follow_the_token(agency: Any, tmp_path: Path) -> None:
 
     (found,) = taken(spec, service.url, tmp_path)
 
-    assert decode(found, spec).frame["编号"].to_list() == ["a", "b", "c"]
+    assert decode(found, any_headings(spec)).frame["编号"].to_list() == ["a", "b", "c"]
 
 
 def test_a_page_that_repeats_an_earlier_one_is_unavailable(agency: Any, tmp_path: Path) -> None:
@@ -271,7 +270,7 @@ def test_a_token_is_fetched_once_and_renewed_when_it_is_refused(agency: Any, tmp
 
     (found,) = taken(TOKEN, service.url, tmp_path)
 
-    assert decode(found, TOKEN).frame.height == 5
+    assert decode(found, any_headings(TOKEN)).frame.height == 5
     assert [asked for path, asked in service.asked if path == "/token"] == [{"id": "x1"}, {"id": "x1"}]
 
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import yaml
 
 from connectors.connections import Connections
-from connectors.decode import decode
 from connectors.delivery import Delivery, Mapped
 from connectors.mapping import map_sheet
 from connectors.receive import receive
 from connectors.registry import source
 from connectors.sandbox.serve import Sandbox
 from connectors.vault import Vault
+from tests.connectors.support import decode
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import weakref
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 
+import polars as pl
+import psutil
 import pytest
 from sqlalchemy import select
 
+from connectors.decode import decode_chunks
+from connectors.delivery import Delivery, Mapped, Sheet
 from connectors.errors import Refused, SourceChanged, XinqiaoError
 from connectors.registry import source
 from connectors.spec import Expect, SourceSpec, Word
@@ -21,6 +27,7 @@ from gateway.audit.tables import entries
 from gateway.quarantine import CORRECTED, DISMISSED, OPEN, REPLAYED, dismiss, open_rejection
 from gateway.replay import correct, replay
 from gateway.store import Store
+from schemas.judgement import ROW
 from tests.support.companies import BAKERY, DAIRY, MILL, WRONG_CHECK
 from tests.support.deliveries import (
     ABNORMAL,
@@ -253,6 +260,49 @@ def test_rows_land_when_the_mapping_is_mended(store: Store, now: datetime, monke
     with pytest.raises(Refused, match="still faulty"):
         replay(store, receipt["delivery_id"], CLERK, now)
     assert verified(store).ok
+
+
+def test_a_replay_holds_one_chunk_of_a_large_delivery_at_a_time(
+    sqlite_store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [listing(f"丁{n}公司") for n in range(60)]
+    rows[7], rows[44] = (listing(name, specause_cn="住所失联") for name in ("甲公司", "乙公司"))
+    receipt = land(sqlite_store, ABNORMAL, abnormal_listings(*rows), now=now)
+    word = Word(("住所失联",), "4", "the county's own short form")
+    mend(monkeypatch, ABNORMAL, lookups={"cause": (*source(ABNORMAL).lookups["cause"], word)})
+    read: list[weakref.ref[Sheet]] = []
+    alive: list[int] = []
+
+    def watched(*arguments: Any) -> Iterator[Sheet]:
+        for sheet in decode_chunks(*arguments):
+            alive.append(sum(ref() is not None for ref in read))
+            read.append(weakref.ref(sheet))
+            yield sheet
+
+    monkeypatch.setattr(replaying, "CHUNK_ROWS", 5)
+    monkeypatch.setattr(replaying, "decode_chunks", watched)
+
+    replayed = replay(sqlite_store, receipt["delivery_id"], CLERK, now)
+
+    assert counts(replayed) == {"received": 2, "accepted": 2, "new": 2, "unresolved": 2}
+    assert [row["row"] for row in rejected(sqlite_store, REPLAYED)] == [8, 45]
+    assert len(alive) == 12
+    # The one that was mapped last, while the next is made.
+    assert max(alive) <= 1
+
+
+def test_rows_kept_of_a_chunk_do_not_keep_the_text_of_the_others(now: datetime) -> None:
+    def kept() -> Mapped:
+        sent = pl.DataFrame({ROW: [1, 2], "备注": ["短" * 10, "x" * 5_000_000]}, schema_overrides={ROW: pl.UInt32})
+        return replaying._only(Mapped(Sheet(Delivery("a/b", (), "test", now), sent), sent, "only"), [1])
+
+    process = psutil.Process()
+    before = process.memory_info().rss
+
+    every = [kept() for _ in range(30)]
+
+    assert {row for one in every for row in one.frame.rows()} == {(1, "短" * 10)}
+    assert process.memory_info().rss - before < 75_000_000
 
 
 def test_a_row_is_found_again_by_its_line_when_the_mapping_sets_others_aside(
