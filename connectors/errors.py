@@ -6,6 +6,9 @@ they are rendered once, in ``gateway/api/problems.py``, the command line and the
 
 from __future__ import annotations
 
+import copyreg
+from typing import Any
+
 
 class XinqiaoError(Exception):
     """Root of every error of ours.
@@ -22,6 +25,10 @@ class XinqiaoError(Exception):
     def __init__(self, zh: str, en: str, **details: object) -> None:
         super().__init__(f"{zh} / {en}")
         self.zh, self.en, self.details = zh, en, details
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel whole between processes; the two sentences cannot be told from ``args`` again."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class Unavailable(XinqiaoError):

@@ -7,16 +7,17 @@ after the last chunk that it had staged before it was killed. ``gateway.pipeline
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from connectors.decode import Piece, decode_piece, plan_pieces
-from connectors.delivery import Delivery, Mapped
+from connectors.delivery import Delivery, Mapped, Sheet
 from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
 from gateway import deliveries, quarantine
@@ -53,6 +54,32 @@ def plan_parts(store: Store, delivery_id: str, spec: SourceSpec) -> list[Piece]:
     return plan_pieces(delivery, spec, store.settings.part_bytes)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a decoded chunk belongs.
+
+    Attributes:
+        delivery_id, part, number: of the delivery, the part and, in it, the chunk.
+        is_last: of its part.
+        rules: fingerprint of what judges it.
+    """
+
+    delivery_id: str
+    part: int
+    number: int
+    is_last: bool
+    rules: str
+
+
+HandOver = Callable[[Place, Sheet, SourceSpec], bool]
+"""Gives a decoded chunk to another process, unless none has room for it; returns whether it was given."""
+
+
+def keep(place: Place, sheet: Sheet, spec: SourceSpec) -> bool:
+    """The hand-over of a process that stages by itself."""
+    return False
+
+
 def mapped_chunks(delivery: Delivery, spec: SourceSpec, part: Piece, max_unpacked_bytes: int) -> Iterator[Mapped]:
     """A part of a delivery decoded and mapped, chunk by chunk; rows are counted from 1 in the part.
 
@@ -85,8 +112,11 @@ def staged_rows(
     return rows, replace(counted, unresolved=unresolved, generation=resolved.generation)
 
 
-def stage_part(store: Store, delivery_id: str, part: Piece, spec: SourceSpec) -> None:
+def stage_part(store: Store, delivery_id: str, part: Piece, spec: SourceSpec, hand_over: HandOver = keep) -> None:
     """Stage one part of a delivery, from where it was left; done once more, it does nothing.
+
+    Args:
+        hand_over: is offered every chunk; what it takes is staged when whoever made it says so.
 
     Raises:
         Undecodable, SourceChanged: the delivery is to be refused.
@@ -94,49 +124,63 @@ def stage_part(store: Store, delivery_id: str, part: Piece, spec: SourceSpec) ->
     """
     with store.read() as conn:
         delivery = deliveries.load(conn, delivery_id, store.settings.home)
-    chunks = mapped_chunks(delivery, spec, part, store.settings.max_unpacked_bytes)
+    sheets = decode_piece(delivery, spec, part, store.settings.max_unpacked_bytes, CHUNK_ROWS)
     with store.write() as conn:
         rules = fingerprint(conn, store, spec)
         stages.prepare_stage(conn, spec.record_type, delivery_id, rules)
-        there = {row.chunk: row.is_last for row in stages.chunks_of(conn, delivery_id) if row.part == part.number}
-    if any(there.values()):
+        there = [row for row in stages.chunks_of(conn, delivery_id) if row.part == part.number]
+    if _is_whole(there):
         return
+    staged = {row.chunk for row in there}
     with ThreadPoolExecutor(1) as writer:
         written: Future[None] | None = None
-        for number, (mapped, is_last) in enumerate(_with_last(chunks)):
-            if number in there:
+        for number, (sheet, is_last) in enumerate(_with_last(sheets)):
+            place = Place(delivery_id, part.number, number, is_last, rules)
+            if number in staged or hand_over(place, sheet, spec):
                 continue
-            chunk = _chunk(store, delivery_id, part.number, number, mapped, spec, is_last=is_last)
+            chunk = _chunk(store, place, sheet, spec)
             if written is not None:
                 written.result()
-            written = writer.submit(_write, store, delivery_id, rules, chunk, spec)
+            written = writer.submit(_write, store, place, chunk, spec)
         if written is not None:
             written.result()
 
 
-def _chunk(
-    store: Store, delivery_id: str, part: int, number: int, mapped: Mapped, spec: SourceSpec, *, is_last: bool
-) -> Chunk:
-    judged, counted = judged_chunk(store, mapped, spec)
+def stage_chunk(store: Store, place: Place, sheet: Sheet, spec: SourceSpec) -> None:
+    """Stage one decoded chunk.
+
+    Raises:
+        SourceChanged: the delivery is to be refused.
+    """
+    _write(store, place, _chunk(store, place, sheet, spec), spec)
+
+
+def _chunk(store: Store, place: Place, sheet: Sheet, spec: SourceSpec) -> Chunk:
+    judged, counted = judged_chunk(store, map_sheet(sheet, spec), spec)
     with store.read() as conn:
-        rows, counted = staged_rows(conn, store, judged, counted, spec, part)
-    rejected = quarantine.prepare(store, judged, spec, delivery_id, part)
-    return Chunk(part, number, is_last, rows, rejected, counted.as_json())
+        rows, counted = staged_rows(conn, store, judged, counted, spec, place.part)
+    rejected = quarantine.prepare(store, judged, spec, place.delivery_id, place.part)
+    return Chunk(place.part, place.number, place.is_last, rows, rejected, counted.as_json())
 
 
-def _write(store: Store, delivery_id: str, rules: str, chunk: Chunk, spec: SourceSpec) -> None:
+def _write(store: Store, place: Place, chunk: Chunk, spec: SourceSpec) -> None:
     with store.write() as conn:
-        stages.put_chunk(conn, spec.record_type, delivery_id, rules, chunk)
+        stages.put_chunk(conn, spec.record_type, place.delivery_id, place.rules, chunk)
 
 
-def _with_last(chunks: Iterable[Mapped]) -> Iterator[tuple[Mapped, bool]]:
-    one_before: Mapped | None = None
-    for chunk in chunks:
+def _with_last(sheets: Iterable[Sheet]) -> Iterator[tuple[Sheet, bool]]:
+    one_before: Sheet | None = None
+    for sheet in sheets:
         if one_before is not None:
             yield one_before, False
-        one_before = chunk
+        one_before = sheet
     if one_before is not None:
         yield one_before, True
+
+
+def _is_whole(staged: Sequence[Row[Any]]) -> bool:
+    """Whether the staged chunks of a part are all it has; the last may be there before others are."""
+    return any(row.is_last and row.chunk + 1 == len(staged) for row in staged)
 
 
 def fingerprint(conn: Connection, store: Store, spec: SourceSpec) -> str:
@@ -150,8 +194,8 @@ def is_staged(conn: Connection, store: Store, delivery_id: str, parts: Sequence[
     """Whether every chunk of every part is there."""
     there = stages.chunks_of(conn, delivery_id)
     rules = fingerprint(conn, store, spec)
-    ended = {row.part for row in there if row.is_last}
-    return ended == {part.number for part in parts} and all(row.rules == rules for row in there)
+    whole = all(_is_whole([row for row in there if row.part == part.number]) for part in parts)
+    return whole and all(row.rules == rules for row in there)
 
 
 def waiting(

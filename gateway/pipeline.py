@@ -26,6 +26,7 @@ from gateway.linking import link_waiting
 from gateway.parts import CHUNK_ROWS, SMALL_BYTES, is_staged, judged_chunk, plan_parts, stage_part, staged_rows, waiting
 from gateway.receipts import proven, refusal, write_receipt
 from gateway.signatures.admission import Presented, admit, demand_admitted
+from gateway.staging_processes import staging_processes
 from gateway.steps import Landed
 from gateway.store import Store, dialect
 from gateway.store.landing import hold_feed
@@ -49,8 +50,13 @@ def receive(store: Store, delivery: Delivery, spec: SourceSpec, signature: Prese
     return admit(store, delivery, spec, signature)
 
 
-def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> dict[str, Any]:
+def deliver(
+    store: Store, delivery_id: str, spec: SourceSpec, now: datetime, processes: int | None = None
+) -> dict[str, Any]:
     """Take a registered delivery all the way; the same delivery again gets the original receipt.
+
+    Args:
+        processes: that stage a large delivery, this one included; None leaves that to the settings.
 
     Returns:
         the receipt, with its proof of inclusion in the audit log; only after the landing is committed.
@@ -59,6 +65,7 @@ def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> 
         Undecodable, SourceChanged, ExpectationFailed: nothing was landed; the refusal is in the log.
         SignatureRefused: it was refused when it was received.
         Refused: the kept bytes are gone or altered; the delivery stays received.
+        Unavailable: a process that staged was ended; what is staged is not done twice when it is delivered again.
     """
     with store.read() as conn:
         delivery = deliveries.load(conn, delivery_id, store.settings.home)
@@ -72,8 +79,9 @@ def deliver(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) -> 
         if only is not None:
             return land(store, delivery_id, only, spec, now)
         parts = plan_parts(store, delivery_id, spec)
-        for part in parts:
-            stage_part(store, delivery_id, part, spec)
+        with staging_processes(store, delivery, spec, processes) as hand_over:
+            for part in parts:
+                stage_part(store, delivery_id, part, spec, hand_over)
         return _land_parts(store, delivery_id, parts, spec, now)
 
 

@@ -32,6 +32,8 @@ class Settings:
         max_unpacked_bytes: largest total a compressed file may unpack to.
         part_bytes: about how large the parts are that workers stage beside each other: minutes of landing, so that
             what a lost worker loses is little; a smaller delivery is not divided.
+        staging_processes: that judge and stage a large delivery beside each other; 0: one for each core that this
+            process may use.
         erased_again: what is done with a personal value that was erased and is delivered again: ``refuse`` leaves it
             out, ``flag`` lands it; the receipt says so either way.
         log_origin: name of the transparency log, first line of every checkpoint.
@@ -57,6 +59,7 @@ class Settings:
     max_body_bytes: int = 200 * 1024 * 1024
     max_unpacked_bytes: int = 2 * 1024 * 1024 * 1024
     part_bytes: int = 256 * 1024 * 1024
+    staging_processes: int = 0
     erased_again: str = "refuse"
     log_origin: str = "xinqiao.local/log"
     tsa_url: str = ""

@@ -72,7 +72,8 @@ def deliver_upload(context: Context, upload: Upload) -> Delivered:
     )
     presented = upload.signature(part) if upload.signature else None
     delivery_id = pipeline.receive(context.store, delivery, spec, presented)
-    receipt = pipeline.deliver(context.store, delivery_id, spec, context.now)
+    # The processes that answer requests are as many as the operator allows; one upload does not multiply them.
+    receipt = pipeline.deliver(context.store, delivery_id, spec, context.now, processes=1)
     return Delivered(receipt, is_repeat=receipt["delivery_id"] != delivery_id)
 
 

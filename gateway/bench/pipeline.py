@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import re
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 from sqlalchemy import URL, Table
@@ -70,8 +72,8 @@ def run(
         rates in rows per second (medians), ``ratio_to_marshmallow`` (map and judge against plain
         ``Schema.load(many=True)``), ``ratio_to_copy`` (end to end against bare loading of the finished
         rows into the same table with the same indexes), ``reload_ratio`` (time of re-delivering with 5 % of the
-        rows changed, against the first load), ``peak_rss_mb`` (of the process that lands, the greater of both); with
-        peers ``ratio_to_<peer>``, our first load against theirs.
+        rows changed, against the first load), ``peak_rss_mb`` (of all processes that stage and land, together, the
+        greater of both); with peers ``ratio_to_<peer>``, our first load against theirs.
 
     Raises:
         Refused: a peer is not installed.
@@ -196,14 +198,14 @@ def _delivery(vault: Vault, spec: SourceSpec, content: bytes) -> Delivery:
 
 @dataclass(frozen=True)
 class Apart:
-    """What a process that landed one delivery used."""
+    """What a process that landed one delivery used, and the processes that it started."""
 
     seconds: float
     peak_rss_mb: int
 
 
 def deliver_apart(store: Store, spec: SourceSpec, delivery: Delivery) -> Apart:
-    """Land in a process of its own: its highest resident memory is that of landing, and of nothing measured before."""
+    """Land in a process of its own, whose highest resident memory has nothing of what was measured before."""
     with ProcessPoolExecutor(1, get_context("spawn")) as apart:
         return apart.submit(_deliver, store.settings, spec, delivery).result()
 
@@ -212,15 +214,49 @@ def _deliver(settings: Settings, spec: SourceSpec, delivery: Delivery) -> Apart:
     contract(spec.record_type)
     with open_home(settings) as store:
         delivery_id = pipeline.receive(store, delivery, spec)
-        begun = time.perf_counter()
-        pipeline.deliver(store, delivery_id, spec, utc_now())
-        return Apart(time.perf_counter() - begun, _peak_rss_mb())
+        with Watch() as watch:
+            begun = time.perf_counter()
+            pipeline.deliver(store, delivery_id, spec, utc_now())
+            seconds = time.perf_counter() - begun
+        return Apart(seconds, watch.peak_rss_mb)
 
 
-def _peak_rss_mb() -> int:
-    # What getrusage tells of a child includes what its parent had when it was started.
-    said = Path("/proc/self/status").read_text("ascii", "replace")
-    return int(re.findall(r"VmHWM:\s+(\d+) kB", said)[0]) // 1024
+class Watch:
+    """The highest resident memory of this process and its children together, looked at twenty times a second."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._highest = 0
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def peak_rss_mb(self) -> int:
+        # Between two looks this process alone may have been larger than all were at either.
+        return max(self._highest, _resident_kb("self", "VmHWM")) // 1024
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.05):
+            children = (file.read_text().split() for file in Path("/proc/self/task").glob("*/children"))
+            pids = ["self", *itertools.chain.from_iterable(children)]
+            self._highest = max(self._highest, sum(_resident_kb(pid, "VmRSS") for pid in pids))
+
+
+def _resident_kb(pid: str, name: str) -> int:
+    """What the kernel says; what getrusage tells of a child includes what its parent had when it was started."""
+    try:
+        said = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+    except FileNotFoundError:
+        return 0
+    found = re.search(rf"{name}:\s+(\d+) kB", said)
+    return int(found[1]) if found else 0
 
 
 def _finished(store: Store, judged: Sequence[Judged], rules: Contract, spec: SourceSpec) -> pl.DataFrame:

@@ -364,3 +364,22 @@ def test_ten_deliveries_of_many_chunks_at_once_land_whole_and_without_gaps(store
     assert ranges == [(first, first + 4) for first in range(1, 51, 5)]
     assert [version.seq for version in feed(store, "complaint")] == list(range(1, 51))
     assert (stages(store), verified(store).ok) == (set(), True)
+
+
+def test_a_part_whose_last_chunk_is_staged_before_others_is_not_whole(
+    store: Store, now: datetime, judged: list[int]
+) -> None:
+    spec = source(COMPLAINTS)
+    delivery_id = pages(store, COMPLAINTS, named(*range(5)), now=now)
+    [part] = pipeline.plan_parts(store, delivery_id, spec)
+    pipeline.stage_part(store, delivery_id, part, spec, lambda place, *_: place.number == 1)
+    first = list(judged)
+    with pytest.raises(Refused, match="not staged as a whole"):
+        pipeline.land_staged(store, delivery_id, spec, now)
+    judged.clear()
+
+    receipt = pipeline.deliver(store, delivery_id, spec, now)
+
+    assert (first, judged) == ([2, 1], [2])
+    assert told(store, "complaint", "complaint_no") == [("put", 1, f"c{n}") for n in range(5)]
+    assert counts(receipt) == {"received": 5, "accepted": 5, "new": 5}
