@@ -335,7 +335,9 @@ def use_memory(conn: Connection) -> None:
     Records are looked up by the index of their key: a scan of everything that ever landed would cost more each year.
     """
     if conn.dialect.name == "postgresql":
-        conn.exec_driver_sql("SET LOCAL work_mem = '128MB'; SET LOCAL random_page_cost = 1.1")
+        conn.exec_driver_sql(
+            "SET LOCAL work_mem = '128MB'; SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL random_page_cost = 1.1"
+        )
 
 
 def upsert(

@@ -8,6 +8,7 @@ order, and a consumer that remembers a number can never miss a row.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,7 @@ from sqlalchemy import (
     update,
 )
 
-from gateway.store import dialect
+from gateway.store import aside, dialect
 from gateway.store.stage import MENTIONED, PUT, WITHDRAW, temporary_rows
 from gateway.store.tables import facet_columns, positions, versions_table
 
@@ -170,8 +171,9 @@ def land(
     act = _Landing(conn, position, versions_table(position.record_type), staged, source, delivery_id, told)
     # Where nothing stands there is nothing to compare with: the order of the rows is their order in the feed.
     if position.last_seq == 0 or not (is_snapshot or act.knows_any()):
-        change = act.append_all()
-        _teach(act.appended(lessons), lessons, taught)
+        with _first_rows(conn, position, staged) as versions:
+            change = act.append_all(versions)
+            _teach(act.appended(lessons), lessons, taught)
     else:
         with dialect.temporary(conn, "fates", _fate_columns()) as fates:
             change = act.compare(fates, is_snapshot)
@@ -183,6 +185,14 @@ def land(
             .values(last_seq=change.last_seq, last_landed_at=position.landed_at)
         )
     return change
+
+
+def _first_rows(conn: Connection, position: Position, staged: Staged) -> AbstractContextManager[Table]:
+    """Where rows that have nothing before them are put."""
+    versions = versions_table(position.record_type)
+    if position.last_seq == 0 and staged.puts >= aside.WORTH_IT:
+        return aside.filled_aside(conn, versions)
+    return nullcontext(versions)
 
 
 def _teach(pages: Iterator[pl.DataFrame], lessons: Sequence[str], taught: Callable[[pl.DataFrame], object]) -> None:
@@ -229,7 +239,7 @@ class _Landing:
         known = select(rows.c.ord).join(versions, versions.c.record_key == rows.c.record_key)
         return self.conn.execute(known.limit(1)).first() is not None
 
-    def append_all(self) -> Change:
+    def append_all(self, versions: Table) -> Change:
         """Every put becomes the first version of its record, in the order of the delivery."""
         rows, last = self.staged.rows, self.position.last_seq
         for digest in self.staged.digests():
@@ -240,7 +250,7 @@ class _Landing:
             self._tell(puts.with_columns(seq=numbers, version=pl.lit(1, pl.Int64)))
             here = rows.c.ord.between(puts["ord"][0], puts["ord"][-1]) & (rows.c.op == PUT)
             seq = func.row_number().over(order_by=rows.c.ord) + last
-            self._append(self._puts(seq, literal(1)).where(here))
+            self._append(versions, self._puts(seq, literal(1)).where(here))
             last += puts.height
         landed = last - self.position.last_seq
         return Change(landed, 0, 0, 0, self.staged.withdrawals, *self._range(landed))
@@ -257,7 +267,7 @@ class _Landing:
             self._tell(page)
         self._write_withdrawals(fates)
         said = (fates.c.ord == self.staged.rows.c.ord) & (fates.c.op == PUT)
-        self._append(self._puts(fates.c.seq, fates.c.version).join(fates, said).order_by(fates.c.seq))
+        self._append(self.versions, self._puts(fates.c.seq, fates.c.version).join(fates, said).order_by(fates.c.seq))
         self._close(fates)
         put, taken_back = counted[NEW] + counted[CHANGED], counted["taken_back"]
         return Change(
@@ -378,9 +388,9 @@ class _Landing:
         values |= {name: rows.c[name] for name in (*same, *(c.name for c in facet_columns(self.position.record_type)))}
         return select(*(value.label(name) for name, value in values.items())).select_from(rows)
 
-    def _append(self, query: Select[Any]) -> None:
+    def _append(self, versions: Table, query: Select[Any]) -> None:
         names = query.selected_columns.keys()
-        self.conn.execute(insert(self.versions).from_select(names, query, include_defaults=False))
+        self.conn.execute(insert(versions).from_select(names, query, include_defaults=False))
 
     def _write_withdrawals(self, fates: Table) -> None:
         """Append withdrawals, each a copy of what it withdraws: its reader sees what it was, the proof covers it."""

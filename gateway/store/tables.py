@@ -222,18 +222,29 @@ def versions_table(record_type: str) -> Table:
     # What waits for its entity.
     waiting = table.c.superseded_seq.is_(None) & table.c.uscc.is_(None)
     Index(f"ix_{name}_waiting", table.c.seq, postgresql_where=waiting, sqlite_where=waiting)
-    event.listen(table, "after_create", _create_partitions)
+    event.listen(table, "after_create", create_partitions)
     return table
 
 
-def _create_partitions(table: Table, conn: Connection, **_: object) -> None:
+def partition_name(table: Table, number: int) -> str:
+    """Name of one of the hash partitions of a versions table on PostgreSQL."""
+    return f"{table.name}_{number}"
+
+
+def partition_bound(number: int) -> str:
+    """Which rows lie in it, as PostgreSQL wants to be told."""
+    return f"FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {number})"
+
+
+def create_partitions(table: Table, conn: Connection, **_: object) -> None:
+    """Make the hash partitions of a versions table that has just been made on PostgreSQL."""
     if conn.dialect.name != "postgresql":
         return
     quoted = conn.dialect.identifier_preparer.quote
     for number in range(PARTITIONS):
         conn.exec_driver_sql(
-            f"CREATE TABLE {quoted(f'{table.name}_{number}')} PARTITION OF {quoted(table.name)} "
-            f"FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {number})"
+            f"CREATE TABLE {quoted(partition_name(table, number))} PARTITION OF {quoted(table.name)} "
+            f"{partition_bound(number)}"
         )
 
 

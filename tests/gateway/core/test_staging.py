@@ -16,7 +16,7 @@ from connectors.errors import ExpectationFailed, Refused
 from connectors.registry import source
 from connectors.spec import Expect
 from gateway import exchange, parts, pipeline, quarantine
-from gateway.store import Store, stage
+from gateway.store import Store, aside, stage
 from tests.support.companies import BAKERY, DAIRY, MILL, WRONG_CHECK
 from tests.support.deliveries import (
     ABNORMAL,
@@ -202,9 +202,11 @@ def test_a_crash_leaves_nothing_visible_and_is_resumed_from_what_was_staged(
     assert (stages(store), verified(store).ok) == (set(), True)
 
 
+@pytest.mark.parametrize("rows_put_aside", [aside.WORTH_IT, 1])
 def test_a_crash_while_landing_is_resumed_without_judging_anything_again(
-    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch, judged: list[int]
+    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch, judged: list[int], rows_put_aside: int
 ) -> None:
+    monkeypatch.setattr(aside, "WORTH_IT", rows_put_aside)
     delivery_id = pages(store, COMPLAINTS, named(*range(5)), now=now)
 
     def cut(*_: Any) -> None:

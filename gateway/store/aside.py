@@ -1,0 +1,186 @@
+"""The first rows of a feed that is empty: written without indexes, which are built afterwards, each in one go.
+
+Keeping four indexes row by row is more than half of what a large first landing costs; sorting and writing them at the
+end is a tenth of it. Nobody who reads the feed meanwhile waits: on PostgreSQL the rows go into partitions that are
+made aside and take the place of the empty ones at the very end (docs/decisions/0047); on SQLite readers
+keep the state that they began with. All of it belongs to the caller's transaction, so a crash leaves nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg.errors
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    MetaData,
+    Table,
+    cast,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects.postgresql import OID
+from sqlalchemy.dialects.postgresql.pg_catalog import pg_class, pg_index, pg_inherits
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.schema import AddConstraint
+from sqlalchemy.sql import quoted_name
+
+from gateway.store.tables import PARTITIONS, create_partitions, partition_bound, partition_name
+
+WORTH_IT = 20_000
+"""Rows from which on a first landing goes this way; below, making partitions costs more than their indexes."""
+
+_SUFFIX = "_aside"
+
+_CHECK = "is_in_its_place"
+
+_WAIT_MS = 300
+"""How long readers may have to stand behind us; less than PostgreSQL's ``deadlock_timeout``, so nobody is cancelled."""
+
+_PAUSE_S = 0.5
+"""How long they are let through between two attempts."""
+
+PATIENCE_S = 30.0
+"""How long to try to take the place of the empty partitions; after that the rows are inserted into them."""
+
+
+@contextmanager
+def filled_aside(conn: Connection, versions: Table) -> Iterator[Table]:
+    """Where to put the first rows of an empty versions table; at the end of the block it holds them, indexed.
+
+    The caller holds the lock of the feed. Whoever reads afterwards waits until the transaction ends, so little
+    should follow.
+    """
+    if conn.dialect.name != "postgresql":
+        with _indexed_afterwards(conn, versions):
+            yield versions
+    elif not _are_ours(conn, versions):
+        yield versions
+    else:
+        with _made_aside(conn, versions) as filled:
+            yield filled
+
+
+@contextmanager
+def _indexed_afterwards(conn: Connection, table: Table) -> Iterator[None]:
+    for index in table.indexes:
+        index.drop(conn, checkfirst=False)
+    yield
+    for index in table.indexes:
+        index.create(conn, checkfirst=False)
+
+
+def _are_ours(conn: Connection, versions: Table) -> bool:
+    """Whether the partitions are those that we make, and belong to us; an operator may have arranged it otherwise."""
+    parts = (
+        select(pg_class.c.relname)
+        .join(pg_inherits, pg_inherits.c.inhrelid == pg_class.c.oid)
+        .where(pg_inherits.c.inhparent == _oid(conn, versions), func.pg_has_role(pg_class.c.relowner, "USAGE"))
+    )
+    return set(conn.execute(parts).scalars()) == {partition_name(versions, n) for n in range(PARTITIONS)}
+
+
+@contextmanager
+def _made_aside(conn: Connection, versions: Table) -> Iterator[Table]:
+    filled = versions.to_metadata(MetaData(), name=versions.name + _SUFFIX)
+    for column in filled.columns:
+        column.comment = None  # partitions have none
+    indexes = sorted(filled.indexes, key=lambda index: str(index.name))
+    filled.indexes.clear()
+    filled.primary_key.ddl_if(dialect="sqlite")  # a copy forgets
+    filled.create(conn, checkfirst=False)
+    create_partitions(filled, conn)
+    yield filled
+    for index in indexes:
+        index.name = quoted_name(f"{index.name}{_SUFFIX}", quote=None)
+        index.create(conn, checkfirst=False)
+    _vouch(conn, versions, filled)
+    if _is_locked(conn, versions) and _is_empty(conn, versions):
+        _exchange(conn, versions, filled)
+    else:
+        rows = select(filled).order_by(filled.c.seq)
+        conn.execute(insert(versions).from_select(rows.selected_columns.keys(), rows, include_defaults=False))
+    filled.drop(conn, checkfirst=False)
+
+
+def _vouch(conn: Connection, versions: Table, filled: Table) -> None:
+    """Check now which rows lie in which partition, so that PostgreSQL need not while everybody waits."""
+    oid = conn.execute(select(_oid(conn, versions))).scalar_one()
+    for number in range(PARTITIONS):
+        key = Column("record_key", LargeBinary)
+        part = Table(partition_name(filled, number), MetaData(), key)
+        check = CheckConstraint(func.satisfies_hash_partition(oid, PARTITIONS, number, key), name=_CHECK)
+        part.append_constraint(check)
+        conn.execute(AddConstraint(check))
+
+
+def _is_locked(conn: Connection, versions: Table) -> bool:
+    """Wait until nobody reads the feed, but let nobody wait long behind us."""
+    until = time.monotonic() + PATIENCE_S
+    name = conn.dialect.identifier_preparer.format_table(versions)
+    while True:
+        try:
+            with conn.begin_nested():
+                conn.exec_driver_sql(f"SET LOCAL lock_timeout = {_WAIT_MS}")
+                conn.exec_driver_sql(f"LOCK TABLE {name}")
+                conn.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
+            return True
+        except OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            if time.monotonic() > until:
+                return False
+            time.sleep(_PAUSE_S)
+
+
+def _is_empty(conn: Connection, versions: Table) -> bool:
+    return conn.execute(select(versions.c.seq).limit(1)).first() is None
+
+
+def _exchange(conn: Connection, versions: Table, filled: Table) -> None:
+    """Put the filled partitions in the place of the empty ones, under their names, in one exchange with the server."""
+    quoted = conn.dialect.identifier_preparer.quote
+    before, after = _index_names(conn, versions), _index_names(conn, filled)
+    steps = []
+    for number in range(PARTITIONS):
+        empty, full = (quoted(partition_name(table, number)) for table in (versions, filled))
+        steps += [
+            f"DROP TABLE {empty}",
+            f"ALTER TABLE {quoted(filled.name)} DETACH PARTITION {full}",
+            f"ALTER TABLE {quoted(versions.name)} ATTACH PARTITION {full} {partition_bound(number)}",
+            f"ALTER TABLE {full} DROP CONSTRAINT {_CHECK}",
+            f"ALTER TABLE {full} RENAME TO {empty}",
+        ]
+    steps += [f"ALTER INDEX {quoted(name)} RENAME TO {quoted(before[place])}" for place, name in after.items()]
+    conn.exec_driver_sql("; ".join(steps))
+
+
+def _index_names(conn: Connection, table: Table) -> dict[tuple[str, str], str]:
+    """Index of the whole table and number of the partition -> name of the index of that partition."""
+    of_table, of_part, part = (pg_class.alias(name) for name in ("of_table", "of_part", "part"))
+    whole, piece = (pg_index.alias(name) for name in ("whole", "piece"))
+    found = conn.execute(
+        select(of_table.c.relname, part.c.relname, of_part.c.relname)
+        .select_from(pg_inherits)
+        .join(whole, whole.c.indexrelid == pg_inherits.c.inhparent)
+        .join(piece, piece.c.indexrelid == pg_inherits.c.inhrelid)
+        .join(of_table, of_table.c.oid == whole.c.indexrelid)
+        .join(of_part, of_part.c.oid == piece.c.indexrelid)
+        .join(part, part.c.oid == piece.c.indrelid)
+        .where(whole.c.indrelid == _oid(conn, table))
+    )
+    return {
+        (of_whole.removesuffix(_SUFFIX), name.removeprefix(f"{table.name}_")): of_piece
+        for of_whole, name, of_piece in found
+    }
+
+
+def _oid(conn: Connection, table: Table) -> ColumnElement[int]:
+    return cast(func.to_regclass(conn.dialect.identifier_preparer.format_table(table)), OID)

@@ -1,0 +1,174 @@
+"""The first rows of an empty feed: put aside, indexed afterwards, and in place only when all of it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, inspect, select, text
+
+from gateway.home import initialise
+from gateway.store import Store, aside
+from gateway.store.dialect import forget_old_rows
+from gateway.store.landing import hold_feed, land_frame
+from gateway.store.reading import feed_page, last_position
+from gateway.store.tables import versions_table
+from tests.conftest import NOW
+from tests.gateway.store.test_landing import AT, SOURCE, TYPE, counts, current, land_rows, land_snapshot, staged
+
+ROWS = {name: name.upper() for name in "abcdefgh"}
+LANDED = {(number, "put", text.encode()) for number, text in enumerate(ROWS.values(), start=1)}
+
+
+@pytest.fixture(autouse=True)
+def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside, "WORTH_IT", 3)
+    monkeypatch.setattr(aside, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(aside, "_PAUSE_S", 0.05)
+
+
+def shape(store: Store) -> set[tuple[str, ...]]:
+    """Every table and index of the database, with what they are made of."""
+    asked = "SELECT type, name, coalesce(sql, '') FROM sqlite_master"
+    if store.engine.dialect.name == "postgresql":
+        asked = (
+            "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' UNION ALL "
+            "SELECT c.relname, coalesce(i.inhparent::regclass::text, ''), pg_get_expr(c.relpartbound, c.oid) "
+            "FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid WHERE relnamespace = 'public'::regnamespace"
+        )
+    with store.read() as conn:
+        return {tuple(row) for row in conn.execute(text(asked))}
+
+
+@pytest.fixture
+def reader(store: Store) -> Iterator[Connection]:
+    """Somebody else, in a transaction of their own."""
+    with store.read() as conn:
+        yield conn
+
+
+def seen_by(conn: Connection) -> list[int]:
+    return [version.seq for version in feed_page(conn, TYPE, 0, 100)]
+
+
+def test_a_large_first_landing_lands_what_any_other_would_and_leaves_tables_as_they_were(store: Store) -> None:
+    before = shape(store)
+
+    change = land_rows(store, ROWS, "d1")
+
+    assert counts(change) == (8, 0, 0, 0)
+    assert (change.first_seq, change.last_seq) == (1, 8)
+    assert (current(store), shape(store)) == (LANDED, before)
+    initialise(store.settings, NOW)
+    forget_old_rows(store.engine, [versions_table(TYPE)])
+    assert (current(store), shape(store)) == (LANDED, before)
+
+
+def test_what_comes_afterwards_is_compared_with_it(store: Store) -> None:
+    land_rows(store, ROWS, "d1")
+
+    again = land_rows(store, ROWS, "d2")
+    change = land_snapshot(store, {"a": "A2", "new": "N"}, "d3", "b")
+
+    assert counts(again) == (0, 0, 8, 0)
+    assert counts(change) == (1, 1, 0, 6)
+    with store.read() as conn:
+        assert last_position(conn, TYPE) == 16
+
+
+def test_whoever_reads_meanwhile_neither_waits_nor_sees_anything(store: Store) -> None:
+    seen = []
+
+    def read(_: object) -> None:
+        with store.read() as conn:
+            if conn.dialect.name == "postgresql":
+                conn.exec_driver_sql("SET LOCAL lock_timeout = 100")
+            seen.append(seen_by(conn))
+
+    with store.write() as conn:
+        land_frame(conn, hold_feed(conn, TYPE, AT), staged(ROWS), source=SOURCE, delivery_id="d1", told=read)
+
+    assert seen == [[]]
+    with store.read() as conn:
+        assert seen_by(conn) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_reader_that_stays_is_not_waited_for_for_ever(store: Store, reader: Connection) -> None:
+    before = shape(store)
+    seen_by(reader)
+
+    land_rows(store, ROWS, "d1")
+
+    # On SQLite a reader keeps the state that it began with.
+    assert seen_by(reader) == ([] if reader.dialect.name == "sqlite" else [1, 2, 3, 4, 5, 6, 7, 8])
+    reader.rollback()
+    assert (current(store), shape(store)) == (LANDED, before)
+
+
+def test_a_landing_that_breaks_off_leaves_nothing(store: Store) -> None:
+    before = shape(store)
+
+    def break_off() -> None:
+        with store.write() as conn:
+            land_frame(conn, hold_feed(conn, TYPE, AT), staged(ROWS), source=SOURCE, delivery_id="d1")
+            raise ConnectionAbortedError
+
+    with pytest.raises(ConnectionAbortedError):
+        break_off()
+
+    assert (current(store), shape(store)) == (set(), before)
+    assert land_rows(store, ROWS, "d2").first_seq == 1
+
+
+def test_a_feed_that_is_not_empty_is_landed_in_place(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    land_rows(store, {"z": "Z"}, "d1")
+    monkeypatch.delattr(aside, "filled_aside")
+
+    assert land_rows(store, ROWS, "d2").last_seq == 9
+
+
+def test_rows_that_the_counter_does_not_know_of_are_never_dropped(store: Store) -> None:
+    versions = versions_table(TYPE)
+    with store.write() as conn:
+        land_frame(conn, hold_feed(conn, TYPE, AT), staged({"z": "Z"}), source=SOURCE, delivery_id="d1")
+        conn.execute(text("UPDATE positions SET last_seq = 0"))
+        conn.execute(versions.update().values(seq=100))
+
+    land_rows(store, ROWS, "d2")
+
+    assert current(store) == LANDED | {(100, "put", b"Z")}
+
+
+def test_partitions_that_somebody_else_arranged_are_left_as_they_are(store: Store) -> None:
+    if store.engine.dialect.name == "sqlite":
+        return
+    with store.write() as conn:
+        conn.execute(text("ALTER TABLE complaint_versions_0 RENAME TO complaint_versions_east"))
+    before = shape(store)
+
+    land_rows(store, ROWS, "d1")
+
+    assert (current(store), shape(store)) == (LANDED, before)
+
+
+def test_nothing_is_read_again_while_readers_wait(store: Store) -> None:
+    """PostgreSQL says for each partition that it need not look at its rows."""
+    if store.engine.dialect.name == "sqlite":
+        return
+    said: list[str] = []
+    with store.write() as conn:
+        driver = conn.connection.driver_connection
+        assert driver is not None
+        driver.add_notice_handler(lambda notice: said.append(notice.message_primary))
+        conn.exec_driver_sql("SET LOCAL client_min_messages = debug1")
+        position = hold_feed(conn, TYPE, AT)
+        land_frame(conn, position, staged(ROWS), source=SOURCE, delivery_id="d1")
+    with store.read() as conn:
+        names = inspect(conn).get_table_names()
+        assert conn.execute(select(versions_table(TYPE).c.seq)).first() is not None
+
+    looked = [
+        line.startswith("verifying table") for line in said if "implied by existing" in line or "verifying" in line
+    ]
+    assert looked == [True] * 4 + [False] * 4, said
+    assert not [name for name in names if "aside" in name]
