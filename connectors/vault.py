@@ -57,10 +57,22 @@ class Vault:
         path = self.root / "received" / digest[:2] / digest
         path.parent.mkdir(exist_ok=True)
         temporary.replace(path)
-        for folder in (path.parent, path.parent.parent):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        _sync_folder(path.parent)
+        # Folders are made here and never removed: one whose name this process has seen to the disk is there to stay.
+        found = path.parent.stat()
+        if (found.st_dev, found.st_ino) not in _SYNCED:
+            _sync_folder(path.parent.parent)
+            _SYNCED.add((found.st_dev, found.st_ino))
         return path
+
+
+_SYNCED: set[tuple[int, int]] = set()
+"""Device and inode of folders of the vault whose names are on the disk."""
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

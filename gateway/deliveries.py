@@ -86,7 +86,11 @@ def load(conn: Connection, delivery_id: str, home: Path) -> Delivery:
     Raises:
         Refused: there is none with this id.
     """
-    row = row_of(conn, delivery_id)
+    return registered(row_of(conn, delivery_id), home)
+
+
+def registered(row: Row[Any], home: Path) -> Delivery:
+    """The delivery that a row of the register tells of."""
     return Delivery(
         source=row.source,
         parts=tuple(
@@ -167,7 +171,9 @@ def proof_of(conn: Connection, delivery_id: str) -> dict[str, Any] | None:
     return found
 
 
-def original_of(conn: Connection, delivery_id: str, digest: str, spec: SourceSpec) -> Row[Any] | None:
+def original_of(
+    conn: Connection, delivery_id: str, digest: str, spec: SourceSpec, own: Row[Any] | None = None
+) -> Row[Any] | None:
     """The landed delivery that this one repeats byte for byte, or None.
 
     A delivery that is settled stays so: asked about once more, by a task that was killed before it
@@ -175,8 +181,11 @@ def original_of(conn: Connection, delivery_id: str, digest: str, spec: SourceSpe
 
     Changes said twice say nothing new, whenever they were said. A snapshot repeats only what the
     source said *last*: going back to an older state is news.
+
+    Args:
+        own: its row of the register, if it was just read.
     """
-    own = row_of(conn, delivery_id)
+    own = own or row_of(conn, delivery_id)
     if own.status in ("landed", "repeated"):
         return own if own.status == "landed" else row_of(conn, own.receipt["original"])
     landed = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, FromClause
 
 from connectors.spec import SourceSpec
 from gateway import quarantine
@@ -45,7 +45,7 @@ class Waiting:
             delivery before that part, and the judged chunk.
     """
 
-    rows: Table
+    rows: FromClause
     tally: Tally
     digests: Callable[[], Iterable[pl.DataFrame]]
     rejected: Callable[[Connection], None]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, Table, exists, literal, select, union_all
 
 from connectors.delivery import Delivery
 from connectors.registry import source
@@ -41,29 +42,60 @@ def link_waiting(store: Store, landed_type: str, generation: int | None, now: da
     Returns:
         how many records were linked.
     """
-    with store.read() as conn:
+    with store.ask() as conn:
         if entity_generation(conn) == generation:
             return 0
-    woken = RECORD_TYPES if landed_type in TEACHERS else [landed_type]
-    return sum(link(store, record_type, now) for record_type in woken)
+    woken = tuple(sorted(RECORD_TYPES)) if landed_type in TEACHERS else (landed_type,)
+    with store.ask() as conn:
+        waited = conn.execute(_types_waiting(woken)).scalars().all()
+    return sum(link(store, record_type, now) for record_type in waited)
 
 
 def link(store: Store, record_type: str, now: datetime) -> int:
-    """Link every waiting record of one type whose entity is known by now; returns how many."""
+    """Link every waiting record of one type whose entity is known by now; returns how many.
+
+    Most of what waits goes on waiting, so it is looked at without the lock of the feed, and once more under it only
+    where something was found.
+    """
     linked, after = 0, 0
     while True:
-        with store.write() as conn:
-            position = hold_feed(conn, record_type, instant(now))
+        with store.read() as conn:
             waiting = _waiting(conn, record_type, after)
             if waiting.is_empty():
                 break
-            after = int(waiting["seq"][-1])
-            found = resolve_frame(conn, waiting, contract(record_type)).filter(pl.col(ENTITY).is_not_null())
-            for (name,), rows in found.group_by(["source"], maintain_order=True):
-                linked += _land_links(conn, store, record_type, str(name), rows, position.landed_at, now)
+            found = _found(conn, waiting, record_type)
+        if found.height:
+            linked += _link_batch(store, record_type, after, now)
+        after = int(waiting["seq"][-1])
     if linked:
         seal(store, now)
     return linked
+
+
+def _link_batch(store: Store, record_type: str, after: int, now: datetime) -> int:
+    with store.write() as conn:
+        position = hold_feed(conn, record_type, instant(now))
+        found = _found(conn, _waiting(conn, record_type, after), record_type)
+        return sum(
+            _land_links(conn, store, record_type, str(name), rows, position.landed_at, now)
+            for (name,), rows in found.group_by(["source"], maintain_order=True)
+        )
+
+
+def _found(conn: Connection, waiting: pl.DataFrame, record_type: str) -> pl.DataFrame:
+    return resolve_frame(conn, waiting, contract(record_type)).filter(pl.col(ENTITY).is_not_null())
+
+
+@lru_cache
+def _types_waiting(record_types: tuple[str, ...]) -> Select[Any] | CompoundSelect[Any]:
+    """Those of the record types of which anything waits, by one statement, made once."""
+    waiting = (exists().where(*_waits(versions_table(record_type))) for record_type in record_types)
+    asked = [select(literal(name)).where(any_of) for name, any_of in zip(record_types, waiting, strict=True)]
+    return asked[0] if len(asked) == 1 else union_all(*asked)
+
+
+def _waits(versions: Table) -> tuple[ColumnElement[bool], ...]:
+    return (versions.c.superseded_seq.is_(None), versions.c.uscc.is_(None), versions.c.op == "put")
 
 
 def _waiting(conn: Connection, record_type: str, after: int) -> pl.DataFrame:
@@ -72,12 +104,7 @@ def _waiting(conn: Connection, record_type: str, after: int) -> pl.DataFrame:
     names = ["seq", "record_key", "source", "payload", "sealed", *facets]
     rows = conn.execute(
         select(*(versions.c[name] for name in names))
-        .where(
-            versions.c.superseded_seq.is_(None),
-            versions.c.uscc.is_(None),
-            versions.c.op == "put",
-            versions.c.seq > after,
-        )
+        .where(*_waits(versions), versions.c.seq > after)
         .order_by(versions.c.seq)
         .limit(_BATCH)
     ).all()

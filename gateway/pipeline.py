@@ -68,9 +68,10 @@ def deliver(
         Unavailable: a process that staged was ended; what is staged is not done twice when it is delivered again.
     """
     with store.read() as conn:
-        delivery = deliveries.load(conn, delivery_id, store.settings.home)
-        demand_admitted(conn, delivery_id, spec)
-        again = deliveries.original_of(conn, delivery_id, delivery.digest, spec)
+        row = deliveries.row_of(conn, delivery_id)
+        demand_admitted(conn, row, spec)
+        again = deliveries.original_of(conn, delivery_id, row.digest, spec, row)
+    delivery = deliveries.registered(row, store.settings.home)
     if again is not None:
         return repeat(store, delivery_id, again.id, spec, now)
     deliveries.check_bytes(delivery)
@@ -144,8 +145,9 @@ def land_staged(store: Store, delivery_id: str, spec: SourceSpec, now: datetime)
         SignatureRefused: it was refused when it was received.
     """
     with store.read() as conn:
-        demand_admitted(conn, delivery_id, spec)
-        deliveries.check_bytes(deliveries.load(conn, delivery_id, store.settings.home))
+        row = deliveries.row_of(conn, delivery_id)
+        demand_admitted(conn, row, spec)
+    deliveries.check_bytes(deliveries.registered(row, store.settings.home))
     with refusing(store, delivery_id, spec, now):
         return _land_parts(store, delivery_id, plan_parts(store, delivery_id, spec), spec, now)
 

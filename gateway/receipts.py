@@ -99,7 +99,7 @@ def proven(store: Store, delivery_id: str) -> dict[str, Any]:
     Raises:
         Refused: there is no such delivery.
     """
-    with store.read() as conn:
+    with store.ask() as conn:
         row = deliveries.row_of(conn, delivery_id)
     if row.receipt is None:
         return {"delivery_id": delivery_id, "source": row.source, "status": row.status}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Table, delete, func, literal, select, update
+from sqlalchemy import Connection, FromClause, Table, delete, func, literal, select, update
 
 from gateway.judge import RECORD_KEY, contested
 from gateway.sealing import Sealer
@@ -55,11 +55,11 @@ class Repetitions:
         return pl.concat([self.repeated, self.contested.select(self.repeated.columns)])
 
 
-def take_out(conn: Connection, rows: Table, *, is_snapshot: bool, sealer: Sealer) -> Repetitions:
+def take_out(conn: Connection, rows: FromClause, *, is_snapshot: bool, sealer: Sealer) -> Repetitions:
     """Take rows out of a stage until every record is spoken of once, in the transaction that lands it."""
     none = pl.DataFrame(schema=_GONE)
     no_contest = pl.DataFrame(schema={**_GONE, RECORD_KEY: pl.Binary})
-    if mentioned_once(conn, rows):
+    if not isinstance(rows, Table) or mentioned_once(conn, rows):
         return Repetitions(none, no_contest)
     if not is_snapshot:
         return Repetitions(_keep_one(conn, rows, [rows.c.record_key], rows.c.ord.desc()), no_contest)

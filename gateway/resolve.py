@@ -12,10 +12,11 @@ Never "name or number or code": one shared or placeholder value would merge two 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import polars as pl
-from sqlalchemy import Column, ColumnElement, Connection, Table, Text, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, Text, select
 
 from gateway.steps import ENTITY, ENTITY_BY, Judged, Resolved
 from gateway.store import dialect
@@ -176,13 +177,19 @@ def look_up(
         every column of the table; text as pl.String, whole numbers as pl.Int64.
     """
     schema = {c.name: pl.Int64 if c.type.python_type is int else pl.String for c in table.columns}
-    wanted = pl.DataFrame({"value": pl.Series(list(values), dtype=pl.String)}).unique()
+    wanted = pl.DataFrame({"value": pl.Series(list(dict.fromkeys(values)), dtype=pl.String)})
     if wanted.is_empty():
         return pl.DataFrame(schema=schema)
+    if wanted.height <= dialect.FEW:
+        few = dialect.one_of(conn, column, wanted["value"].to_list())
+        return _frame(conn.execute(select(table).where(few, *conditions)), schema)
     with dialect.temporary(conn, "wanted", [Column("value", Text, primary_key=True)]) as asked:
         dialect.bulk_load(conn, asked, wanted)
-        rows = conn.execute(select(table).join(asked, column == asked.c.value).where(*conditions))
-        return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+        return _frame(conn.execute(select(table).join(asked, column == asked.c.value).where(*conditions)), schema)
+
+
+def _frame(rows: Iterable[Row[Any]], schema: Mapping[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
 
 
 def subject_fields(contract: Contract) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
-from sqlalchemy import Column, Connection, LargeBinary, select
+from sqlalchemy import Column, Connection, LargeBinary, Select, select
 
 from gateway.judge import RECORD_KEY
 from gateway.sealing import Sealer, new_salt, salted_digest
@@ -107,13 +108,20 @@ def standing_salts(conn: Connection, frame: pl.DataFrame, contract: Contract, se
         return {}
     carrying = frame.filter(pl.any_horizontal(pl.col(contract.personal).is_not_null())).unique(RECORD_KEY)
     versions = versions_table(contract.record_type)
+    sealed = select(versions.c.record_key, versions.c.sealed).where(
+        versions.c.superseded_seq.is_(None), versions.c.sealed.is_not(None)
+    )
+    if carrying.height <= dialect.FEW:
+        return _salts(
+            conn, sealed.where(dialect.one_of(conn, versions.c.record_key, carrying[RECORD_KEY].to_list())), sealer
+        )
     with dialect.temporary(conn, "carrying", [Column("record_key", LargeBinary, primary_key=True)]) as keys:
         dialect.bulk_load(conn, keys, carrying.select(RECORD_KEY))
-        standing = conn.execute(
-            select(versions.c.record_key, versions.c.sealed)
-            .join(keys, keys.c.record_key == versions.c.record_key)
-            .where(versions.c.superseded_seq.is_(None), versions.c.sealed.is_not(None))
-        )
-        return {
-            row.record_key: bytes.fromhex(json.loads(sealer.open(row.sealed, row.record_key))[SALT]) for row in standing
-        }
+        return _salts(conn, sealed.join(keys, keys.c.record_key == versions.c.record_key), sealer)
+
+
+def _salts(conn: Connection, sealed: Select[Any], sealer: Sealer) -> dict[bytes, bytes]:
+    return {
+        row.record_key: bytes.fromhex(json.loads(sealer.open(row.sealed, row.record_key))[SALT])
+        for row in conn.execute(sealed)
+    }

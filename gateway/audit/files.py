@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from certs.keys import write_whole
 from gateway.audit.merkle import root
 from gateway.audit.tiles import WIDTH, Tile, split_hashes, widest
 from gateway.settings import Settings
+
+_SYNCS = 4
+"""Files waited for at the same time."""
 
 
 def log_folder(settings: Settings) -> Path:
@@ -24,14 +28,20 @@ def write_tiles(folder: Path, tiles: Mapping[Tile, bytes], committed: int) -> No
         committed: size of the newest signed log. A seal that was cut off may have left wider
             tiles, made of entries in an order that never came to be.
     """
-    folders = set()
-    for tile, content in tiles.items():
-        path = folder / tile.path
+    for tile in tiles:
         _forget_partials(folder, tile, committed)
-        write_whole(path, content)
-        folders.add(path.parent)
-    for parent in folders:
-        _sync_folder(parent)
+    paths = {folder / tile.path: content for tile, content in tiles.items()}
+    # Waiting for the disk is most of what a seal costs, and it can be waited for at the same time.
+    _at_once(lambda path: write_whole(path, paths[path]), paths)
+    _at_once(_sync_folder, {path.parent for path in paths})
+
+
+def _at_once(act: Callable[[Path], None], paths: Collection[Path]) -> None:
+    if len(paths) == 1:
+        act(*paths)
+    elif paths:
+        with ThreadPoolExecutor(min(len(paths), _SYNCS)) as pool:
+            list(pool.map(act, paths))
 
 
 def _forget_partials(folder: Path, tile: Tile, committed: int) -> None:

@@ -46,7 +46,7 @@ def inclusion_at(store: Store, index: int) -> dict[str, Any]:
 
 
 def _inclusion(store: Store, which: ColumnElement[bool], zh: str, en: str) -> dict[str, Any]:
-    with store.read() as conn:
+    with store.ask() as conn:
         row = conn.execute(select(entries.c.idx, entries.c.body).where(which)).one_or_none()
     if row is None:
         raise Refused(f"没有{zh}", f"no {en}")

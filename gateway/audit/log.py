@@ -12,21 +12,21 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
-import polars as pl
 import structlog
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Row, exists, func, select, update
 
 from certs.keys import write_whole
 from gateway.audit.files import log_folder, write_tiles
 from gateway.audit.keys import load_signer, load_verifier
 from gateway.audit.notes import Checkpoint, open_checkpoint, sign_checkpoint
 from gateway.audit.tables import append, entries, seal_state
-from gateway.audit.tiles import WIDTH, bundles, unpack_edge
+from gateway.audit.tiles import WIDTH, Edge, bundles, unpack_edge
 from gateway.clock import instant, utc_now
 from gateway.settings import Settings
 from gateway.store import Store
-from gateway.store.dialect import insert_missing
+from gateway.store.dialect import insert_missing_row
 
 __all__ = ["Sealer", "append", "current_checkpoint", "publishing", "seal"]
 
@@ -44,9 +44,10 @@ def seal(store: Store, now: datetime) -> Checkpoint:
     Raises:
         certs.errors.KeyUnusable: the home has no log key, or it cannot be opened here.
     """
-    while _work_to_do(store):
-        with store.write() as conn:
-            _seal_batch(conn, store.settings, now)
+    if _work_to_do(store):
+        # What commits while a batch is sealed is sealed by whoever committed it; only a full batch leaves more.
+        while _seal_batch(store, now) == _BATCH:
+            pass
     return _publish(store)
 
 
@@ -56,27 +57,43 @@ def current_checkpoint(store: Store) -> Checkpoint | None:
     Raises:
         gateway.audit.notes.NoteError: it was altered.
     """
-    with store.read() as conn:
+    with store.ask() as conn:
         note = conn.execute(select(seal_state.c.checkpoint)).scalar_one_or_none()
     return None if not note else open_checkpoint(note, load_verifier(store.settings))
 
 
 def _work_to_do(store: Store) -> bool:
     """Look without a lock, so that an idle sealer never stands in a writer's way."""
-    with store.read() as conn:
-        if conn.execute(select(entries.c.id).where(entries.c.idx.is_(None)).limit(1)).first():
-            return True
-        return not conn.execute(select(seal_state.c.checkpoint)).scalar_one_or_none()
+    waiting = exists().where(entries.c.idx.is_(None))
+    with store.ask() as conn:
+        asked = conn.execute(select(waiting, select(seal_state.c.checkpoint).scalar_subquery())).one()
+    return bool(asked[0]) or not asked[1]
 
 
-def _seal_batch(conn: Connection, settings: Settings, now: datetime) -> None:
-    start = {"id": [1], "size": [0], "edge": [b""], "checkpoint": [""], "sealed_at": [instant(now)]}
-    if conn.execute(select(seal_state.c.id)).first() is None:
-        insert_missing(conn, seal_state, pl.DataFrame(start))
-    # One sealer at a time: SQLite has one writer anyway, PostgreSQL waits for this row.
-    state = conn.execute(select(seal_state).with_for_update()).one()
-    edge = unpack_edge(state.size, state.edge)
-    _number_entries(conn, edge.size)
+def _seal_batch(store: Store, now: datetime) -> int:
+    """Seal at most ``_BATCH`` of the entries that have been committed; returns how many it were."""
+    with store.write() as conn:
+        state = _held_state(conn, now)
+        edge = unpack_edge(state.size, state.edge)
+        numbered = _number_entries(conn, edge.size)
+        # Another sealer may have had the row while this one waited, and have sealed what it came for.
+        if numbered or not state.checkpoint:
+            _extend(conn, store.settings, edge, now)
+    return numbered
+
+
+def _held_state(conn: Connection, now: datetime) -> Row[Any]:
+    """The state of the log, locked: one sealer at a time. SQLite has one writer, PostgreSQL waits for the row."""
+    held = select(seal_state).with_for_update()
+    state = conn.execute(held).one_or_none()
+    if state is None:
+        start = {"id": 1, "size": 0, "edge": b"", "checkpoint": "", "sealed_at": instant(now)}
+        insert_missing_row(conn, seal_state, start)
+        state = conn.execute(held).one()
+    return state
+
+
+def _extend(conn: Connection, settings: Settings, edge: Edge, now: datetime) -> None:
     bundle_start = edge.size - edge.size % WIDTH
     rows = conn.execute(
         select(entries.c.idx, entries.c.leaf_hash, entries.c.body)
@@ -95,8 +112,8 @@ def _seal_batch(conn: Connection, settings: Settings, now: datetime) -> None:
     )
 
 
-def _number_entries(conn: Connection, size: int) -> None:
-    """Give the next places to committed entries in order of id.
+def _number_entries(conn: Connection, size: int) -> int:
+    """Give the next places to committed entries in order of id; returns to how many.
 
     One statement sees one state, so an entry that commits meanwhile simply waits for the
     next seal, even if its id is lower.
@@ -108,7 +125,8 @@ def _number_entries(conn: Connection, size: int) -> None:
         .limit(_BATCH)
         .subquery()
     )
-    conn.execute(update(entries).where(entries.c.id == waiting.c.id).values(idx=size - 1 + waiting.c.place))
+    numbering = update(entries).where(entries.c.id == waiting.c.id).values(idx=size - 1 + waiting.c.place)
+    return conn.execute(numbering).rowcount
 
 
 def _publish(store: Store) -> Checkpoint:
@@ -116,7 +134,7 @@ def _publish(store: Store) -> Checkpoint:
     folder = log_folder(store.settings)
     path = folder / "checkpoint"
     verifier = load_verifier(store.settings)
-    with publishing(store.settings), store.read() as conn:
+    with publishing(store.settings), store.ask() as conn:
         note: str = conn.execute(select(seal_state.c.checkpoint)).scalar_one()
         # Cosignatures of witnesses stand below the log's own and stay.
         if not path.exists() or not path.read_text("utf-8").startswith(note):

@@ -58,7 +58,7 @@ def screen(store: Store, judged: Judged, contract: Contract) -> Judged:
     """
     if not contract.personal:
         return judged
-    with store.read() as conn:
+    with store.ask() as conn:
         listed = conn.execute(
             select(erased_values.c.record_key, erased_values.c.field, erased_values.c.digest).where(
                 erased_values.c.record_type == contract.record_type

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from certs.errors import CertsError
@@ -113,17 +113,16 @@ def admit(store: Store, delivery: Delivery, spec: SourceSpec, presented: Present
     return delivery_id
 
 
-def demand_admitted(conn: Connection, delivery_id: str, spec: SourceSpec) -> None:
+def demand_admitted(conn: Connection, row: Row[Any], spec: SourceSpec) -> None:
     """A delivery that was refused at the door, or whose source has come to demand a signature since, is not landed.
 
     Raises:
         SignatureRefused: so it is.
     """
-    row = deliveries.row_of(conn, delivery_id)
     problem = (row.receipt or {}).get("problem", {})
     if row.status == "refused" and str(problem.get("code", "")).startswith("signature_"):
         raise SignatureRefused(problem["zh"], problem["en"], code=problem["code"], **problem["details"])
-    if spec.signature.required and row.kind == deliveries.DELIVERY and deliveries.proof_of(conn, delivery_id) is None:
+    if spec.signature.required and row.kind == deliveries.DELIVERY and deliveries.proof_of(conn, row.id) is None:
         raise _missing(spec)
 
 

@@ -15,18 +15,24 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 from sqlalchemy import (
+    ARRAY,
     Column,
     ColumnElement,
     Connection,
     Engine,
+    FromClause,
+    LargeBinary,
     MetaData,
     Select,
     Table,
     Text,
+    any_,
     delete,
     event,
+    func,
     insert,
     inspect,
+    literal,
     select,
     true,
 )
@@ -47,6 +53,9 @@ TRUSTED_S = 2.0
 """A connection that was given back within so many seconds is taken to be one still."""
 
 _RETURNED = "xinqiao_returned"
+
+FEW = 200
+"""Rows or values that go along with a statement; more are loaded into a temporary table."""
 
 _PIECE = 5_000
 """Rows written out at a time for COPY."""
@@ -108,6 +117,39 @@ def one_statement(engine: Engine) -> dict[str, Any]:
     return {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {}
 
 
+def one_of(conn: Connection, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of the values, at most ``FEW``: one statement, planned once however many they are."""
+    if conn.dialect.name != "postgresql":
+        return column.in_(values)
+    kind = LargeBinary() if isinstance(column.type, LargeBinary) else Text()
+    return column == any_(literal(list(values), ARRAY(kind)))
+
+
+def takes_rows(conn: Connection) -> bool:
+    """Whether rows can be parameters, see ``rows_given``; where a temporary table costs nothing it is as good."""
+    return conn.dialect.name == "postgresql"
+
+
+def rows_given(name: str, columns: Sequence[Column[Any]], frame: pl.DataFrame) -> FromClause:
+    """At most ``FEW`` rows as a table that exists in the statement alone: an array for each column, side by side.
+
+    A temporary table costs four statements, and as many rows in the database's own catalogue that it must clean
+    up again; a small delivery spent more on those than on everything else.
+
+    Args:
+        columns: of the table; those that ``frame`` lacks are null.
+    """
+    arrays = [literal(_values(frame, column), ARRAY(column.type)) for column in columns]
+    given = func.unnest(*arrays).table_valued(*(Column(column.name, column.type) for column in columns))
+    return given.render_derived(name=name)
+
+
+def _values(frame: pl.DataFrame, column: Column[Any]) -> list[Any]:
+    if column.name not in frame.columns:
+        return [None] * frame.height
+    return frame[column.name].to_list()
+
+
 def bulk_load(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
     """Append ``frame`` to ``table`` by the quickest way that stays inside the transaction of ``conn``.
 
@@ -143,6 +185,10 @@ def _copy(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
     )
     driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
+    if frame.height <= _PIECE:
+        with driver.cursor().copy(statement) as copy:
+            copy.write(_csv(frame))
+        return
     # The next piece is written out while the server takes in the one before.
     with ThreadPoolExecutor(1) as ahead, driver.cursor().copy(statement) as copy:
         for lines in _one_ahead(ahead, frame.iter_slices(_PIECE)):
@@ -165,13 +211,20 @@ def _csv(frame: pl.DataFrame) -> bytes:
     return text.write_csv(include_header=False, null_value="\\N", quote_style="necessary").encode()
 
 
-def fetch(conn: Connection, query: Select[Any], schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+def fetch(
+    conn: Connection,
+    query: Select[Any],
+    schema: Mapping[str, pl.DataType | type[pl.DataType]],
+    *,
+    are_few: bool = False,
+) -> pl.DataFrame:
     """The rows of a query as a frame, by the quickest way that stays inside the transaction of ``conn``.
 
     Args:
         schema: column names and dtypes, in the order of the query; text, whole numbers and bytes only.
+        are_few: no more than fit into one answer.
     """
-    if conn.dialect.name != "postgresql":
+    if are_few or conn.dialect.name != "postgresql":
         rows = conn.execute(query).all()
         columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
         return pl.DataFrame([pl.Series(name, one, schema[name]) for name, one in zip(schema, columns, strict=True)])
@@ -255,9 +308,10 @@ def _hexadecimal_sqlite(element: _Hexadecimal, compiler: SQLCompiler, **kw: Any)
 @contextmanager
 def temporary(conn: Connection, name: str, columns: Sequence[Column[Any]]) -> Iterator[Table]:
     """A table that only this transaction sees, gone at the end of the block."""
-    table = Table(name, MetaData(), *columns, prefixes=["TEMPORARY"])
-    # A pooled connection may still carry one that an interrupted transaction left behind.
-    table.drop(conn, checkfirst=True)
+    table = Table(name, MetaData(), *columns, prefixes=["TEMPORARY"], postgresql_on_commit="DROP")
+    if conn.dialect.name == "sqlite":
+        # A pooled connection may still carry one that an interrupted transaction left behind.
+        table.drop(conn, checkfirst=True)
     table.create(conn, checkfirst=False)
     try:
         yield table

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    FromClause,
     Integer,
     LargeBinary,
     Select,
@@ -107,7 +108,7 @@ class Staged:
         puts, withdrawals: rows of each kind in it.
     """
 
-    rows: Table
+    rows: FromClause
     digests: Callable[[], Iterable[pl.DataFrame]]
     puts: int
     withdrawals: int
@@ -300,7 +301,8 @@ class _Landing:
         return select(*(self.staged.rows.c[name] for name in ("uscc", *lessons))).select_from(self.staged.rows)
 
     def _texts(self, query: Select[Any]) -> pl.DataFrame:
-        return dialect.fetch(self.conn, query, dict.fromkeys(query.selected_columns.keys(), pl.String))
+        schema = dict.fromkeys(query.selected_columns.keys(), pl.String)
+        return dialect.fetch(self.conn, query, schema, are_few=not isinstance(self.staged.rows, Table))
 
     def _range(self, landed: int) -> tuple[int | None, int | None]:
         return (self.position.last_seq + 1, self.position.last_seq + landed) if landed else (None, None)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    FromClause,
     Integer,
     LargeBinary,
     MetaData,
@@ -126,11 +127,23 @@ def lesson_columns(record_type: str) -> dict[str, str]:
 
 
 @contextmanager
-def temporary_rows(conn: Connection, record_type: str, rows: pl.DataFrame) -> Iterator[Table]:
-    """Rows of a delivery of one chunk, staged for this transaction alone."""
+def temporary_rows(conn: Connection, record_type: str, rows: pl.DataFrame) -> Iterator[FromClause]:
+    """Rows of a delivery of one chunk, staged for this transaction alone.
+
+    Yields:
+        a ``Table``; of few rows that each speak of another record something that is none: it goes along with each
+        statement, and nothing can be taken out of it.
+    """
+    if rows.height <= dialect.FEW and dialect.takes_rows(conn) and _each_is_another(rows):
+        yield dialect.rows_given("staged", row_columns(record_type), rows)
+        return
     with dialect.temporary(conn, "staged", row_columns(record_type)) as table:
         dialect.bulk_load(conn, table, rows)
         yield table
+
+
+def _each_is_another(rows: pl.DataFrame) -> bool:
+    return bool(rows.filter(pl.col("op") != MENTIONED)["record_key"].is_unique().all())
 
 
 def prepare_stage(conn: Connection, record_type: str, delivery_id: str, rules: str) -> None:

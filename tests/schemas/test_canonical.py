@@ -51,9 +51,11 @@ ROWS = st.lists(
 def test_by_column_and_one_by_one_give_the_same_bytes(rows: list[dict[str, object]]) -> None:
     frame = pl.DataFrame(rows, schema=COLUMNS)
 
-    written = payloads(frame, list(COLUMNS)).to_list()
+    few = payloads(frame, list(COLUMNS)).to_list()
+    many = payloads(pl.concat([frame] * 101), list(COLUMNS)).to_list()
 
-    assert written == [canonical_json(row) for row in rows]
+    assert few == [canonical_json(row) for row in rows]
+    assert many == few * 101
 
 
 @settings(max_examples=300, deadline=None)

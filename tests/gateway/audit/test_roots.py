@@ -44,6 +44,13 @@ def test_the_leaf_of_a_version_is_its_canonical_json(versions: list[dict[str, ob
     assert version_leaf_hashes(frame) == [leaf_hash(leaf) for leaf in leaves]
 
 
+@given(st.lists(_VERSIONS, min_size=1, max_size=5))
+def test_the_leaves_of_many_versions_are_those_of_each(versions: list[dict[str, object]]) -> None:
+    frame = pl.DataFrame(versions, schema=VERSION_COLUMNS)
+
+    assert version_leaves(pl.concat([frame] * 101)) == version_leaves(frame) * 101
+
+
 def test_a_version_without_a_delivery_is_refused() -> None:
     frame = pl.DataFrame({name: [None] for name in VERSION_COLUMNS}, schema=VERSION_COLUMNS)
 

@@ -10,15 +10,17 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, event, func, select
 
 from connectors.registry import source
 from gateway import pipeline, receipts
 from gateway.audit.keys import vkey_path
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.proofs import record_proof, verify_receipt, verify_record_proof
+from gateway.clock import instant
 from gateway.sealing import load_sealer
 from gateway.store import Store
+from gateway.store.landing import hold_feed
 from gateway.store.tables import entities
 from schemas.canonical import canonical_json
 from tests.support.companies import BAKERY, DAIRY, MILL, WRONG_CHECK
@@ -338,3 +340,26 @@ def test_the_facts_of_the_audit_entry_are_those_of_the_receipt(sqlite_store: Sto
     told_there = {name: receipt[name] for name in entry if name in receipt}
     assert set(entry) - set(told_there) == {"action", "actor", "at"}
     assert canonical_json(told_there) == canonical_json({name: entry[name] for name in told_there})
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_a_small_delivery_makes_no_table_and_asks_the_database_little(store: Store, now: datetime) -> None:
+    land(store, COMPANY_LIST, company_list((MILL.name, MILL.uscc)), now=now)
+    asked: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+
+    land(store, COMPANY_LIST, company_list((DAIRY.name, DAIRY.uscc)), now=now)
+
+    assert [statement for statement in asked if "TABLE" in statement] == []
+    assert len(asked) <= 36
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_a_delivery_that_teaches_waits_for_no_other_feed_of_which_nothing_is_found(store: Store, now: datetime) -> None:
+    land(store, COMPLAINTS, complaints(complaint("c1", areacode="330110")), now=now)
+    with ThreadPoolExecutor(1) as pool, store.write() as conn:
+        hold_feed(conn, "complaint", instant(now))
+
+        landed = pool.submit(land, store, COMPANY_LIST, company_list((DAIRY.name, DAIRY.uscc)), now=now).result(30)
+
+    assert landed["new"] == 1
