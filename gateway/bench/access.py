@@ -31,7 +31,7 @@ from gateway.audit.tables import entries
 from gateway.authorities import open_issuing
 from gateway.bench.fixed import FIXED, fixed_body
 from gateway.bench.load import Access, Answered, get, keep_asking, keep_connecting
-from gateway.bench.postgres import database, running_postgres
+from gateway.bench.postgres import database, recommended, running_postgres
 from gateway.bench.rows import RECORD_TYPES_MEASURED, bench_spec
 from gateway.certificates import issue_certificate
 from gateway.certificates_files import pki_files
@@ -215,7 +215,7 @@ def _installed(
         own = Settings(home=home, port=0, workers=settings.workers, threads=settings.threads)
         if postgres:
             named = settings.database_url
-            server = make_url(named) if named else stack.enter_context(running_postgres())
+            server = make_url(named) if named else stack.enter_context(running_postgres(recommended()))
             url = stack.enter_context(database(server, "xinqiao_bench_access"))
             own = replace(own, database_url=url.render_as_string(hide_password=False))
         told(f"landing {entities:,} entities")

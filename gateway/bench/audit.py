@@ -28,7 +28,7 @@ from gateway.audit.static_log import log_in_folder, verify_static
 from gateway.audit.tables import entries
 from gateway.audit.verify_log import verify_log
 from gateway.bench.audit_fill import SYSTEMS, Scale, fill, system, uscc
-from gateway.bench.postgres import database, running_postgres
+from gateway.bench.postgres import database, recommended, running_postgres
 from gateway.clock import utc_now
 from gateway.home import initialise, open_home
 from gateway.settings import Settings
@@ -141,7 +141,9 @@ def _filled(settings: Settings, postgres: bool, scale: Scale, told: Callable[[st
         own = Settings(home=Path(home))
         if postgres:
             server = (
-                make_url(settings.database_url) if settings.database_url else stack.enter_context(running_postgres())
+                make_url(settings.database_url)
+                if settings.database_url
+                else stack.enter_context(running_postgres(recommended()))
             )
             url = stack.enter_context(database(server, "xinqiao_bench_audit"))
             own = replace(own, database_url=url.render_as_string(hide_password=False))

@@ -30,7 +30,7 @@ from connectors.vault import Vault
 from gateway import pipeline
 from gateway.bench import peers
 from gateway.bench.contract import PLAIN_ROWS, plain_load
-from gateway.bench.postgres import database, running_postgres
+from gateway.bench.postgres import database, recommended, running_postgres
 from gateway.bench.rows import RECORD_TYPES_MEASURED, bench_spec
 from gateway.clock import utc_now
 from gateway.home import initialise, open_home
@@ -298,7 +298,7 @@ def server(settings: Settings, postgres: bool) -> Iterator[Any]:
     elif settings.database_url:
         yield make_url(settings.database_url)
     else:
-        with running_postgres() as url:
+        with running_postgres(recommended()) as url:
             yield url
 
 

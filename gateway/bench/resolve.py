@@ -14,7 +14,7 @@ import polars as pl
 from sqlalchemy.engine import make_url
 
 from gateway.bench.memory import peak_rss_mb
-from gateway.bench.postgres import database, running_postgres
+from gateway.bench.postgres import database, recommended, running_postgres
 from gateway.clock import utc_now
 from gateway.home import initialise, open_home
 from gateway.resolve import resolve_frame
@@ -163,7 +163,7 @@ def _filled(settings: Settings, postgres: bool, known: int, told: Callable[[str]
         own = Settings(home=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xinqiao-bench-"))))
         if postgres:
             named = settings.database_url
-            server = make_url(named) if named else stack.enter_context(running_postgres())
+            server = make_url(named) if named else stack.enter_context(running_postgres(recommended()))
             url = stack.enter_context(database(server, "xinqiao_bench_resolve"))
             own = replace(own, database_url=url.render_as_string(hide_password=False))
         initialise(own, utc_now())
