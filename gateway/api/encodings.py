@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from werkzeug.datastructures import Accept
@@ -39,9 +40,14 @@ def chosen(accepted: Accept) -> str | None:
 
 
 def encoded(blocks: Iterable[bytes], coding: str) -> Iterator[bytes]:
-    """The blocks in a coding, in bounded memory."""
+    """The blocks in a coding, in bounded memory: one is compressed while the next is fetched."""
     compressor = CODINGS[coding]()
-    for block in blocks:
-        if part := compressor.compress(block):
-            yield part
+    with ThreadPoolExecutor(1, "encoding") as aside:
+        waiting: Future[bytes] | None = None
+        for block in blocks:
+            ready, waiting = waiting, aside.submit(compressor.compress, block)
+            if ready is not None and (part := ready.result()):
+                yield part
+        if waiting is not None:
+            yield waiting.result()
     yield compressor.flush()

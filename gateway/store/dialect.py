@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -59,6 +60,9 @@ FEW = 200
 
 _PIECE = 5_000
 """Rows written out at a time for COPY."""
+
+_JOINED = 256
+"""Rows whose texts the server joins: a few for each read of the network, and nothing to speak of in memory."""
 
 _BLOCK = 64 * 1024
 """Bytes of streamed text handed on at a time."""
@@ -243,21 +247,46 @@ def fetch(
     return frame.with_columns(pl.col(name).str.slice(2).str.decode("hex") for name in binary)
 
 
-def stream_text(conn: Connection, query: Select[Any]) -> Iterator[bytes]:
-    """The one text column of a query, joined: whole values, roughly ``_BLOCK`` bytes at a time, in bounded memory."""
-    return _blocks(_copied(conn, query) if conn.dialect.name == "postgresql" else _stepped(conn, query))
+def stream_text(
+    conn: Connection, text_of_row: ColumnElement[str], number: Column[int], first: int, last: int
+) -> Iterator[bytes]:
+    """A text for every row with ``first <= number <= last``, in order of ``number``, joined, in bounded memory.
+
+    Yields:
+        whole texts, some hundreds at a time.
+    """
+    if conn.dialect.name == "postgresql":
+        return _copied(conn, text_of_row, number, first, last)
+    here = select(text_of_row).where(number.between(first, last)).order_by(number)
+    return _blocks(_stepped(conn, here))
 
 
-def _copied(conn: Connection, query: Select[Any]) -> Iterator[bytes]:
-    compiled = query.compile(dialect=conn.dialect)
+def _copied(
+    conn: Connection, text_of_row: ColumnElement[str], number: Column[int], first: int, last: int
+) -> Iterator[bytes]:
+    """The server joins the texts of ``_JOINED`` numbers; taking in row after row cost more than making them."""
+    compiled = _joined_texts(text_of_row, number, first, last).compile(dialect=conn.dialect)
     # In the binary format nothing is quoted or escaped, on neither side.
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(sql.SQL(compiled.string))
     driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
     with driver.cursor().copy(statement, compiled.params) as copy:
         # Text is taken for bytes: it is UTF-8 and is passed on as it is.
-        copy.set_types(["bytea"])
-        for (value,) in copy.rows():
-            yield value
+        copy.set_types(["int8", "bytea"])
+        for expected, (begins, block) in zip(range(first, last + 1, _JOINED), copy.rows(), strict=True):
+            if begins != expected:
+                raise RuntimeError(f"the database gave block {begins} where {expected} was to come")
+            if block is not None:
+                yield block
+
+
+def _joined_texts(text_of_row: ColumnElement[str], number: Column[int], first: int, last: int) -> Select[Any]:
+    """A row for every ``_JOINED`` numbers. Demanding their order would make the server sort what lies in order."""
+    starts = func.generate_series(*(literal(one, BigInteger) for one in (first, last, _JOINED)))
+    start = starts.table_valued(Column("begins", BigInteger)).render_derived(name="starts")
+    here = number.between(start.c.begins, start.c.begins + (_JOINED - 1)) & (number <= last)
+    texts = select(text_of_row.label("text")).where(here).order_by(number).correlate(start).subquery()
+    joined = select(func.string_agg(texts.c.text, literal("", Text)).label("block")).lateral("joined")
+    return select(start.c.begins, joined.c.block).select_from(start.join(joined, true()))
 
 
 def _stepped(conn: Connection, query: Select[Any]) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, LargeBinary, Text, cast, func, literal, select
+from sqlalchemy import Column, ColumnElement, LargeBinary, Text, cast, func, literal
 
 from gateway.store import dialect
 from gateway.store.engine import Store
@@ -33,14 +33,13 @@ def feed_lines(store: Store, record_type: str, after: int, until: int) -> Iterat
     ``superseded_seq``, which no line shows, so they need no common snapshot.
 
     Yields:
-        whole lines, as many as fit into roughly 64 KiB, each ending with a line feed.
+        whole lines, some hundreds at a time, each ending with a line feed.
     """
     versions = versions_table(record_type)
     line = _line(versions.c)
     for start in range(after, until, RANGE):
-        stretch = versions.c.seq.between(start + 1, min(start + RANGE, until))
         with store.read() as conn:
-            yield from dialect.stream_text(conn, select(line).where(stretch).order_by(versions.c.seq))
+            yield from dialect.stream_text(conn, line, versions.c.seq, start + 1, min(start + RANGE, until))
 
 
 def _line(columns: Any) -> ColumnElement[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.access.projection import line
-from gateway.store import Store, streaming
+from gateway.store import Store, dialect, streaming
 from gateway.store.reading import feed_page
 from gateway.store.streaming import feed_lines
 from tests.gateway.store.test_landing import TYPE, land_rows
@@ -46,6 +46,15 @@ def test_every_range_is_asked_for_once(landed: Store, monkeypatch: pytest.Monkey
 
     assert lines(landed, 0, 6) == whole
     assert whole.count(b"\n") == 6
+
+
+@pytest.mark.parametrize("joined", [1, 2, 4])
+def test_lines_that_are_joined_by_the_server_stay_in_order(
+    landed: Store, monkeypatch: pytest.MonkeyPatch, joined: int
+) -> None:
+    monkeypatch.setattr(dialect, "_JOINED", joined)
+
+    assert lines(landed, 1, 6) == one_by_one(landed, 1, 6)
 
 
 def test_a_stream_that_is_left_early_leaves_the_connection_usable(landed: Store) -> None:
