@@ -13,10 +13,11 @@ import hypothesis
 import pytest
 from sqlalchemy.engine import URL, make_url
 
-from gateway.bench.postgres import database, running_postgres
+from gateway.bench.postgres import database
 from gateway.home import initialise
 from gateway.settings import Settings
 from gateway.store import Store, open_store
+from tests.support.databases import Reused, server_for_tests
 from tests.support.token import Token, softhsm
 
 pytest_plugins = ["tests.golden_plugin"]
@@ -27,6 +28,13 @@ hypothesis.settings.load_profile("xinqiao")
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 """The date at which the tests happen, unless one says otherwise."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What has to be installed first is known by the fixtures that use it."""
+    for item in items:
+        if {"token", "go_verifier"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.tools)
 
 
 @pytest.fixture
@@ -40,7 +48,7 @@ def postgres() -> Iterator[URL]:
     if given := os.environ.get("XINQIAO_TEST_POSTGRES"):
         yield make_url(given)
         return
-    with running_postgres() as url:
+    with server_for_tests() as url:
         yield url
 
 
@@ -60,12 +68,14 @@ def sqlite_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_home(tmp_path_factory: pytest.TempPathFactory, postgres: URL) -> Iterator[tuple[Path, URL]]:
-    """The same with its tables in a PostgreSQL database, which is the template of each test's own."""
+def postgres_home(tmp_path_factory: pytest.TempPathFactory, postgres: URL) -> Iterator[tuple[Path, Reused]]:
+    """The same with its tables in a PostgreSQL database, which is the template of the one that tests are lent."""
     home = tmp_path_factory.mktemp("home")
     with database(postgres, f"template_{os.getpid()}") as url:
         initialise(_settings(home, url), NOW)
-        yield home, url
+        reused = Reused(url, f"test_{os.getpid()}")
+        yield home, reused
+        reused.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -76,10 +86,9 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
         shutil.copytree(request.getfixturevalue("sqlite_home"), home)
         yield Settings(home=home)
         return
-    template, url = request.getfixturevalue("postgres_home")
+    template, reused = request.getfixturevalue("postgres_home")
     shutil.copytree(template, home)
-    name = f"test_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**9}"
-    with database(url, name, template=url.database) as own:
+    with reused.lent() as own:
         yield _settings(home, own)
 
 

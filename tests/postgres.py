@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
-from gateway.bench.postgres import running_postgres
+from tests.support.databases import server_for_tests
 
 
 def main() -> int:
     """Run the command given, with XINQIAO_TEST_POSTGRES naming a server that lives as long as it does."""
-    with running_postgres() as url:
+    # Told to end, it ends the command, and the server is stopped.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    with server_for_tests() as url:
         environ = os.environ | {"XINQIAO_TEST_POSTGRES": url.render_as_string(hide_password=False)}
         return subprocess.run(sys.argv[1:], env=environ, check=False).returncode
 
