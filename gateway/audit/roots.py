@@ -5,6 +5,7 @@ Landing writes these roots and verification recomputes them, through the same fu
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +28,8 @@ VERSION_COLUMNS: dict[str, type[pl.DataType]] = {
     "version": pl.Int64,
 }
 """Columns a version's leaf covers, in the order canonical JSON sorts them."""
+
+_OPENINGS = [f'{"," if number else "{"}"{name}":' for number, name in enumerate(VERSION_COLUMNS)]
 
 _FEW = 100
 """Versions up to which writing them one by one costs less than the questions to Polars for each column."""
@@ -53,10 +56,8 @@ def version_leaves(frame: pl.DataFrame) -> list[bytes]:
             raise ValueError(f"{name}: {nulls} versions without a value")
     if columns.height <= _FEW:
         return [_leaf(row) for row in columns.iter_rows(named=True)]
-    texts = columns.with_columns(_json_text(columns[name]) for name in VERSION_COLUMNS)
-    members = [pl.format(f',"{name}":{{}}', pl.col(name)).fill_null("") for name in VERSION_COLUMNS]
-    # The comma is written before each member, so that a missing uscc takes its comma along; the first one goes.
-    joined = texts.select(pl.concat_str(pl.lit("{"), pl.concat_str(members).str.tail(-1), pl.lit("}")))
+    members = [_member(columns[name], opening) for name, opening in zip(VERSION_COLUMNS, _OPENINGS, strict=True)]
+    joined = columns.select(pl.concat_str(*itertools.chain.from_iterable(members), pl.lit("}")))
     return joined.to_series().cast(pl.Binary).to_list()
 
 
@@ -71,16 +72,26 @@ def version_leaf_hashes(frame: pl.DataFrame) -> list[bytes]:
     return leaf_hashes(version_leaves(frame))
 
 
+def _member(column: pl.Series, opening: str) -> list[pl.Expr]:
+    """A member of each version's object as texts to be joined; what all of them say alike is written out once."""
+    if column.null_count():
+        # One that is missing takes its name along.
+        return [pl.concat_str(pl.lit(opening), _json_text(column)).fill_null("")]
+    if column.dtype != pl.Binary and (column == column[0]).all():
+        return [pl.lit(opening), pl.lit(_json_text(column.head(1))[0])]
+    return [pl.lit(opening), pl.lit(_json_text(column))]
+
+
 def _json_text(column: pl.Series) -> pl.Series:
     if column.dtype == pl.Int64:
         return column.cast(pl.String)
     if column.dtype == pl.Binary:
-        return ('"' + column.bin.encode("hex") + '"').alias(column.name)
+        return '"' + column.bin.encode("hex") + '"'
+    if not column.str.contains(_NEEDS_ESCAPING).any():
+        return '"' + column + '"'
     distinct = column.unique().drop_nulls()
-    if not distinct.str.contains(_NEEDS_ESCAPING).any():
-        return ('"' + column + '"').alias(column.name)
     escaped = [json.dumps(value, ensure_ascii=False) for value in distinct]
-    return column.replace_strict(distinct, pl.Series(escaped, dtype=pl.String)).alias(column.name)
+    return column.replace_strict(distinct, pl.Series(escaped, dtype=pl.String))
 
 
 class GrowingTree:
