@@ -2,43 +2,74 @@
 
 from __future__ import annotations
 
-import polars as pl
-from sqlalchemy import Connection, select, update
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from gateway.resolve import ENTITIES, look_up
+import polars as pl
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
+
+from gateway.resolve import ENTITIES
 from gateway.store import dialect
 from gateway.store.stage import LESSONS
 from gateway.store.tables import crosswalk, entities, entity_names, positions
-from schemas.columnar import Contract
-from schemas.names import address_form_expr, match_form_expr
+from schemas.names import match_form_expr
 
 TEACHERS = tuple(LESSONS)
 """Record types whose landing makes entities, names or numbers known."""
 
+_INSIDE = (9, 9)
+"""Where in a USCC the organisation code stands: from the ninth character, nine (GB 32100-2015, 5.5)."""
 
-def learn(conn: Connection, contract: Contract, frame: pl.DataFrame, authority: int, at: str) -> bool:
+_TOLD = dict.fromkeys(
+    (
+        "uscc",
+        "name_form",
+        "registration_no",
+        "name_history",
+        "organisation_code",
+        "stood",
+        "name_form_before",
+        "registration_no_before",
+    ),
+    pl.String,
+)
+
+
+def learn(conn: Connection, record_type: str, pages: Sequence[Select[Any]], authority: int, at: str) -> bool:
     """Take names and numbers from newly landed records into the entity tables.
 
     Args:
-        frame: new and changed records: ``uscc`` of their entity and the fields named in ``stage.LESSONS``.
+        pages: queries for new and changed records, each of a bounded number: ``uscc`` of their entity, which is not
+            null, and what ``stage.LESSONS`` names. No two registrations speak of the same entity.
         authority: rank of the source; a lower rank is not overwritten by a higher one.
         at: instant text.
 
     Returns:
         True if the tables changed, so that waiting records should be tried again.
     """
-    known = frame.filter(pl.col("uscc").is_not_null())
-    if contract.record_type not in TEACHERS or known.is_empty():
+    if record_type not in TEACHERS:
         return False
     # Two record types teach, under different landing locks: without an order they could wait for each other's rows.
     conn.execute(select(positions.c.last_seq).where(positions.c.record_type == ENTITIES).with_for_update())
-    if contract.record_type == "registration":
-        written = _learn_registrations(conn, known, authority)
+    if record_type == "registration":
+        is_first = conn.execute(select(entities.c.uscc).limit(1)).first() is None
+        are_few = len(pages) == 1
+        written = sum(_learn_registrations(conn, page.subquery("said"), authority, is_first, are_few) for page in pages)
     else:
-        # Customs may know an entity before its registration has come.
-        embedded = known.with_columns(inside=pl.col("uscc").str.slice(8, 9))
-        numbers = [_numbers(known, "customs", "customs_code"), _numbers(embedded, "organisation", "inside")]
-        written = dialect.insert_missing(conn, crosswalk, pl.concat(numbers))
+        written = sum(_learn_customs(conn, page.subquery("said")) for page in pages)
     if written:
         conn.execute(
             update(positions)
@@ -48,22 +79,32 @@ def learn(conn: Connection, contract: Contract, frame: pl.DataFrame, authority: 
     return written > 0
 
 
-def _learn_registrations(conn: Connection, frame: pl.DataFrame, authority: int) -> int:
-    said = _entities(frame, authority)
-    # What is replaced, or is not preferred, is kept: rows of other agencies may still carry it.
-    before = look_up(conn, entities, entities.c.uscc, said["uscc"])
-    differing = said.join(before, on="uscc", suffix="_before")
-    # The entity tables are locked, so what is not there yet needs no second look; in order, because
-    # an index takes in neighbours much quicker than strangers.
-    unknown = said.join(before, on="uscc", how="anti").sort("uscc")
-    dialect.bulk_load(conn, entities, unknown)
-    written = unknown.height + dialect.upsert(
-        conn,
-        entities,
-        said.join(before, on="uscc", how="semi"),
-        where=lambda incoming: incoming["authority"] <= entities.c.authority,
+def _learn_customs(conn: Connection, said: FromClause) -> int:
+    # Customs may know an entity before its registration has come.
+    numbers = {"customs": said.c.customs_code, "organisation": func.substr(said.c.uscc, *_INSIDE)}
+    return sum(
+        dialect.insert_missing_of(
+            conn,
+            crosswalk,
+            select(literal(kind).label("kind"), code.label("code"), said.c.uscc).distinct().where(code != ""),
+        )
+        for kind, code in numbers.items()
     )
-    historic = frame.select(pl.col("name_history").str.split(";").alias("name"), "uscc").explode("name")
+
+
+def _learn_registrations(conn: Connection, said: FromClause, authority: int, is_first: bool, are_few: bool) -> int:
+    """Compare in the database, and bring here only what is more than an entity's own row.
+
+    Args:
+        is_first: no entity was known before this delivery.
+    """
+    row = _entity(said, authority)
+    told = dialect.fetch(conn, _more_than_its_row(said, row, is_first), _TOLD, are_few=are_few)
+    # What is replaced, or is not preferred, is kept: rows of other agencies may still carry it.
+    differing = told.filter(pl.col("stood").is_not_null())
+    written = 0 if differing.is_empty() else _replace(conn, said, row)
+    written += _add(conn, said, row, is_first)
+    historic = told.select(pl.col("name_history").str.split(";").alias("name"), "uscc").explode("name")
     names = pl.concat(
         [
             historic.select(match_form_expr(pl.col("name")).alias("name_form"), "uscc"),
@@ -76,33 +117,64 @@ def _learn_registrations(conn: Connection, frame: pl.DataFrame, authority: int) 
         for part in _both(differing, "registration_no")
     ]
     # An organisation code that is not the one inside the USCC: rare, and somebody's records carry it.
-    other = frame.filter(pl.col("organisation_code") != pl.col("uscc").str.slice(8, 9))
-    numbers.append(_numbers(other, "organisation", "organisation_code"))
+    other = told.filter(pl.col("organisation_code") != pl.col("uscc").str.slice(8, 9))
+    numbers.append(other.select(kind=pl.lit("organisation"), code="organisation_code", uscc="uscc"))
     return written + dialect.insert_missing(conn, crosswalk, _distinct(pl.concat(numbers)))
 
 
-def _entities(frame: pl.DataFrame, authority: int) -> pl.DataFrame:
-    return frame.select(
-        "uscc",
-        "name",
-        match_form_expr(pl.col("name")).alias("name_form"),
+def _entity(said: FromClause, authority: int) -> dict[str, ColumnElement[Any]]:
+    """The row of an entity as its registration makes it."""
+    return {
+        "uscc": said.c.uscc,
+        "name": said.c.name,
+        "name_form": said.c.name_form,
         # GB 32100-2015, 5.4: characters 3-8 are the region of registration, for want of a better one.
-        pl.coalesce(pl.col("region_code"), pl.col("uscc").str.slice(2, 6)).alias("region_code"),
-        address_form_expr(pl.col("address")).alias("address_form"),
-        "registration_no",
-        authority=pl.lit(authority, pl.Int64),
-    ).unique("uscc", keep="last", maintain_order=True)
+        "region_code": func.coalesce(said.c.region_code, func.substr(said.c.uscc, 3, 6)),
+        "address_form": said.c.address_form,
+        "registration_no": said.c.registration_no,
+        "authority": literal(authority),
+    }
+
+
+def _more_than_its_row(said: FromClause, row: Mapping[str, ColumnElement[Any]], is_first: bool) -> Select[Any]:
+    """Registrations with former names, with another organisation code, or that differ from what stands."""
+    before = {name: null() if is_first else entities.c[name] for name in ("uscc", "name_form", "registration_no")}
+    columns = [said.c[name] for name in ("uscc", "name_form", "registration_no", "name_history", "organisation_code")]
+    more = said.c.name_history.is_not(None) | (said.c.organisation_code != func.substr(said.c.uscc, *_INSIDE))
+    query = select(
+        *columns,
+        before["uscc"].label("stood"),
+        before["name_form"].label("name_form_before"),
+        before["registration_no"].label("registration_no_before"),
+    )
+    if is_first:
+        return query.where(more)
+    stood = and_(entities.c.uscc.is_not(None), _differs(row))
+    return query.outerjoin_from(said, entities, entities.c.uscc == said.c.uscc).where(or_(more, stood))
+
+
+def _differs(row: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    return or_(*(value.is_distinct_from(entities.c[name]) for name, value in row.items() if name != "uscc"))
+
+
+def _replace(conn: Connection, said: FromClause, row: Mapping[str, ColumnElement[Any]]) -> int:
+    """Let what a preferred source says take the place of what stands."""
+    may = and_(entities.c.uscc == said.c.uscc, row["authority"] <= entities.c.authority, _differs(row))
+    return dialect.counted(conn, update(entities).values({n: v for n, v in row.items() if n != "uscc"}).where(may))
+
+
+def _add(conn: Connection, said: FromClause, row: Mapping[str, ColumnElement[Any]], is_first: bool) -> int:
+    # In order, because an index takes in neighbours much quicker than strangers.
+    rows = select(*(value.label(name) for name, value in row.items())).order_by(said.c.uscc)
+    if not is_first:
+        rows = rows.outerjoin_from(said, entities, entities.c.uscc == said.c.uscc).where(entities.c.uscc.is_(None))
+    return dialect.counted(conn, insert(entities).from_select(list(row), rows, include_defaults=False))
 
 
 def _both(differing: pl.DataFrame, name: str) -> list[pl.DataFrame]:
     """What was said before and what is said now of entities for which the two differ."""
     changed = differing.filter(pl.col(name).ne_missing(pl.col(f"{name}_before")))
     return [changed.select(name, "uscc"), changed.select(pl.col(f"{name}_before").alias(name), "uscc")]
-
-
-def _numbers(frame: pl.DataFrame, kind: str, name: str) -> pl.DataFrame:
-    rows = frame.select(kind=pl.lit(kind), code=pl.col(name), uscc=pl.col("uscc"))
-    return _distinct(rows)
 
 
 def _distinct(rows: pl.DataFrame) -> pl.DataFrame:

@@ -73,7 +73,7 @@ def land_waiting(
         ExpectationFailed: not as the source promised, or a snapshot would withdraw too much; the caller's
             transaction must not commit.
     """
-    rules, home = contract(spec.record_type), store.settings.home
+    home = store.settings.home
     is_snapshot = spec.delivery == "snapshot"
     taken = take_out(conn, waiting.rows, is_snapshot=is_snapshot, sealer=load_sealer(home))
     tally = _without(waiting.tally, taken)
@@ -88,7 +88,6 @@ def land_waiting(
     def digests() -> Iterator[pl.DataFrame]:
         return (chunk.filter(~pl.col("ord").is_in(gone)) for chunk in waiting.digests())
 
-    lessons = lesson_columns(spec.record_type)
     # Hashing is ours and writing is the database's: they go on side by side.
     with hashing(home, delivery_id, digests) as roots:
         change = land(
@@ -99,8 +98,8 @@ def land_waiting(
             delivery_id=delivery_id,
             is_snapshot=withdraws,
             told=roots.add,
-            lessons=list(lessons),
-            taught=lambda page: learn(conn, rules, page.rename(dict(lessons)), spec.authority, position.landed_at),
+            lessons=lesson_columns(spec.record_type),
+            taught=lambda pages: learn(conn, spec.record_type, pages, spec.authority, position.landed_at),
         )
         if withdraws:
             check_withdrawals(change.withdrawn, stood, spec)

@@ -18,11 +18,16 @@ from gateway.store.tables import versions_table
 from schemas.canonical import canonical_json, leaf_hashes, payloads
 from schemas.columnar import Contract
 from schemas.judgement import OPERATION, ROW
+from schemas.names import address_form_expr, match_form_expr
 
 SALT = "salt"
 """Name under which a record's salt lies sealed beside its personal fields."""
 DIGEST_SUFFIX = "_digest"
 """What a payload says of a personal field ``x`` stands under ``x_digest``: its salted SHA-256."""
+
+
+_FORMS = {"name_form": match_form_expr(pl.col("name")), "address_form": address_form_expr(pl.col("address"))}
+"""Lessons that are no fields; made here, where several processes work, and not while the feed is locked."""
 
 
 def stage(
@@ -39,7 +44,9 @@ def stage(
         the columns of ``stage.STAGED``, the facets and the lessons; payload, sealed and hash are null for
         withdrawals, which repeat the bytes of what they withdraw.
     """
-    lessons = [pl.col(name).alias(column) for column, name in lesson_columns(contract.record_type).items()]
+    lessons = [
+        _FORMS.get(name, pl.col(name)).alias(column) for column, name in lesson_columns(contract.record_type).items()
+    ]
     frame = seal_personal(frame.with_columns(lessons), contract.personal, sealer, salts)
     payload = payloads(frame, payload_fields(contract))
     put = pl.col("op") == PUT

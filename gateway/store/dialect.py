@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -22,11 +22,13 @@ from sqlalchemy import (
     Connection,
     Engine,
     FromClause,
+    Insert,
     LargeBinary,
     MetaData,
     Select,
     Table,
     Text,
+    Update,
     any_,
     delete,
     event,
@@ -378,7 +380,29 @@ def insert_missing(conn: Connection, table: Table, frame: pl.DataFrame) -> int:
     Args:
         frame: columns of the table; no two rows with the same primary key.
     """
-    return _merge(conn, table, frame, lambda statement: statement.on_conflict_do_nothing())
+    if frame.is_empty():
+        return 0
+    columns = [Column(name, table.c[name].type) for name in frame.columns]
+    with temporary(conn, f"incoming_{table.name}", columns) as incoming:
+        bulk_load(conn, incoming, frame)
+        return insert_missing_of(conn, table, select(incoming).where(true()))
+
+
+def insert_missing_of(conn: Connection, table: Table, query: Select[Any]) -> int:
+    """Insert the rows of a query whose primary key is not there yet; returns how many were.
+
+    Args:
+        query: its columns have the names of the table's; it has a WHERE, without which SQLite cannot tell ON CONFLICT
+            from a join condition.
+    """
+    dialect_insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    statement = dialect_insert(table).from_select(query.selected_columns.keys(), query, include_defaults=False)
+    return counted(conn, statement.on_conflict_do_nothing())
+
+
+def counted(conn: Connection, statement: Insert | Update) -> int:
+    """Execute a statement; returns how many rows it wrote, which SQLAlchemy keeps of an INSERT only if asked to."""
+    return conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def insert_missing_row(conn: Connection, table: Table, row: Mapping[str, Any]) -> bool:
@@ -388,8 +412,7 @@ def insert_missing_row(conn: Connection, table: Table, row: Mapping[str, Any]) -
         whether it was inserted.
     """
     dialect_insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = dialect_insert(table).values(row).on_conflict_do_nothing()
-    return conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount > 0
+    return counted(conn, dialect_insert(table).values(row).on_conflict_do_nothing()) > 0
 
 
 def has_table(conn: Connection, name: str) -> bool:
@@ -423,31 +446,6 @@ def use_memory(conn: Connection) -> None:
         )
 
 
-def upsert(
-    conn: Connection,
-    table: Table,
-    frame: pl.DataFrame,
-    where: Callable[[Any], ColumnElement[bool]] | None = None,
-) -> int:
-    """Insert the rows, or replace every other column of those whose primary key is there; returns rows written.
-
-    Args:
-        frame: columns of the table; no two rows with the same primary key.
-        where: given the incoming row, says whether it may replace the one that is there.
-    """
-    keys = [c.name for c in table.primary_key.columns]
-
-    def replace(statement: Any) -> Any:
-        incoming = statement.excluded
-        return statement.on_conflict_do_update(
-            index_elements=keys,
-            set_={name: incoming[name] for name in frame.columns if name not in keys},
-            where=None if where is None else where(incoming),
-        )
-
-    return _merge(conn, table, frame, replace)
-
-
 def count_up(conn: Connection, table: Table, key: Mapping[str, object], column: str, amount: int) -> int:
     """Add to a counter that begins at 0 with its row; returns the new value, which no other transaction gets.
 
@@ -456,21 +454,7 @@ def count_up(conn: Connection, table: Table, key: Mapping[str, object], column: 
     """
     dialect_insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
     row = dialect_insert(table).values({**key, column: amount})
-    counted = row.on_conflict_do_update(
+    raised = row.on_conflict_do_update(
         index_elements=list(key), set_={column: table.c[column] + row.excluded[column]}
     ).returning(table.c[column])
-    return int(conn.execute(counted).scalar_one())
-
-
-def _merge(conn: Connection, table: Table, frame: pl.DataFrame, on_conflict: Callable[[Any], Any]) -> int:
-    if frame.is_empty():
-        return 0
-    columns = [Column(name, table.c[name].type) for name in frame.columns]
-    with temporary(conn, f"incoming_{table.name}", columns) as incoming:
-        bulk_load(conn, incoming, frame)
-        # SQLite cannot tell ON CONFLICT from a join condition unless the SELECT has a WHERE.
-        rows = select(incoming).where(true())
-        dialect_insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-        statement = on_conflict(dialect_insert(table).from_select(frame.columns, rows))
-        # Unless asked to, SQLAlchemy does not keep the count of an INSERT.
-        return conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+    return int(conn.execute(raised).scalar_one())

@@ -7,9 +7,10 @@ order, and a consumer that remembers a number can never miss a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -158,8 +159,8 @@ def land(
     delivery_id: str,
     is_snapshot: bool = False,
     told: Callable[[pl.DataFrame], object] = lambda versions: None,
-    lessons: Sequence[str] = (),
-    taught: Callable[[pl.DataFrame], object] = lambda rows: None,
+    lessons: Mapping[str, str] = MappingProxyType({}),
+    taught: Callable[[Sequence[Select[Any]]], object] = lambda pages: None,
 ) -> Change:
     """Compare the staged rows with what is current, close what is superseded and append what is new.
 
@@ -167,18 +168,20 @@ def land(
         staged: at most one row per ``record_key`` and operation.
         is_snapshot: what the source said before and is not staged is withdrawn.
         told: given every version landed, in feed order, with the columns of ``LANDED``, a chunk at a time.
-        taught: given ``uscc`` and the columns named in ``lessons`` of every row that became a new version.
+        lessons: column of the stage -> name that ``taught`` knows it by.
+        taught: given queries, each of a bounded number of rows, for ``uscc`` and the lessons of every row that has an
+            entity and became a new version; if there are any.
     """
     act = _Landing(conn, position, versions_table(position.record_type), staged, source, delivery_id, told)
     # Where nothing stands there is nothing to compare with: the order of the rows is their order in the feed.
     if position.last_seq == 0 or not (is_snapshot or act.knows_any()):
         with _first_rows(conn, position, staged) as versions:
             change = act.append_all(versions)
-            _teach(act.appended(lessons), lessons, taught)
+            _teach(act.appended(lessons), taught)
     else:
         with dialect.temporary(conn, "fates", _fate_columns()) as fates:
             change = act.compare(fates, is_snapshot)
-            _teach(act.fated(fates, lessons, change), lessons, taught)
+            _teach(act.fated(fates, lessons, change), taught)
     if change.last_seq is not None:
         conn.execute(
             update(positions)
@@ -196,10 +199,9 @@ def _first_rows(conn: Connection, position: Position, staged: Staged) -> Abstrac
     return nullcontext(versions)
 
 
-def _teach(pages: Iterator[pl.DataFrame], lessons: Sequence[str], taught: Callable[[pl.DataFrame], object]) -> None:
-    if lessons:
-        for page in pages:
-            taught(page)
+def _teach(pages: Sequence[Select[Any]], taught: Callable[[Sequence[Select[Any]]], object]) -> None:
+    if pages:
+        taught(pages)
 
 
 def _fate_columns() -> list[Column[Any]]:
@@ -229,6 +231,7 @@ class _Landing:
     delivery_id: str
     told: Callable[[pl.DataFrame], object]
     constants: dict[str, ColumnElement[Any]] = field(init=False)
+    chunks: list[ColumnElement[bool]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         said = {"source": self.source, "delivery_id": self.delivery_id, "landed_at": self.position.landed_at}
@@ -252,6 +255,7 @@ class _Landing:
             here = rows.c.ord.between(puts["ord"][0], puts["ord"][-1]) & (rows.c.op == PUT)
             seq = func.row_number().over(order_by=rows.c.ord) + last
             self._append(versions, self._puts(seq, literal(1)).where(here))
+            self.chunks.append(here)
             last += puts.height
         landed = last - self.position.last_seq
         return Change(landed, 0, 0, 0, self.staged.withdrawals, *self._range(landed))
@@ -281,28 +285,22 @@ class _Landing:
             last_seq=self._range(numbered)[1],
         )
 
-    def appended(self, lessons: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """The lessons of every put, a chunk at a time."""
-        rows = self.staged.rows
-        for digest in self.staged.digests():
-            if digest.height:
-                here = rows.c.ord.between(digest["ord"][0], digest["ord"][-1]) & (rows.c.op == PUT)
-                yield self._texts(self._columns(lessons).where(here).order_by(rows.c.ord))
+    def appended(self, lessons: Mapping[str, str]) -> list[Select[Any]]:
+        """The lessons of what ``append_all`` appended, a chunk at a time."""
+        return [self._lessons(lessons).where(chunk) for chunk in self.chunks] if lessons else []
 
-    def fated(self, fates: Table, lessons: Sequence[str], change: Change) -> Iterator[pl.DataFrame]:
+    def fated(self, fates: Table, lessons: Mapping[str, str], change: Change) -> list[Select[Any]]:
         """The lessons of every put that became a version, a page at a time."""
-        first, last = change.first_seq or 1, change.last_seq or 0
-        for start in range(first, last + 1, _PAGE):
-            here = fates.c.seq.between(start, start + _PAGE - 1) & (fates.c.op == PUT)
-            query = self._columns(lessons).join(fates, fates.c.ord == self.staged.rows.c.ord)
-            yield self._texts(query.where(here).order_by(fates.c.seq))
+        if not lessons or change.first_seq is None or change.last_seq is None:
+            return []
+        told = self._lessons(lessons).join(fates, fates.c.ord == self.staged.rows.c.ord).where(fates.c.op == PUT)
+        starts = range(change.first_seq, change.last_seq + 1, _PAGE)
+        return [told.where(fates.c.seq.between(start, start + _PAGE - 1)) for start in starts]
 
-    def _columns(self, lessons: Sequence[str]) -> Select[Any]:
-        return select(*(self.staged.rows.c[name] for name in ("uscc", *lessons))).select_from(self.staged.rows)
-
-    def _texts(self, query: Select[Any]) -> pl.DataFrame:
-        schema = dict.fromkeys(query.selected_columns.keys(), pl.String)
-        return dialect.fetch(self.conn, query, schema, are_few=not isinstance(self.staged.rows, Table))
+    def _lessons(self, lessons: Mapping[str, str]) -> Select[Any]:
+        rows = self.staged.rows
+        named = (rows.c[column].label(name) for column, name in lessons.items())
+        return select(rows.c.uscc, *named).select_from(rows).where(rows.c.uscc.is_not(None))
 
     def _range(self, landed: int) -> tuple[int | None, int | None]:
         return (self.position.last_seq + 1, self.position.last_seq + landed) if landed else (None, None)

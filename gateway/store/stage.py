@@ -115,14 +115,22 @@ def row_columns(record_type: str) -> list[Column[Any]]:
 
 
 LESSONS: dict[str, tuple[str, ...]] = {
-    "registration": ("name", "name_history", "region_code", "address", "registration_no", "organisation_code"),
+    "registration": (
+        "name",
+        "name_form",
+        "name_history",
+        "region_code",
+        "address_form",
+        "registration_no",
+        "organisation_code",
+    ),
     "customs_registration": ("customs_code",),
 }
-"""Record type -> fields from which the entity tables learn."""
+"""Record type -> what the entity tables learn from it: fields, and the forms in which names and addresses compare."""
 
 
 def lesson_columns(record_type: str) -> dict[str, str]:
-    """Column of the stage -> field that stands in it, of record types that teach about entities."""
+    """Column of the stage -> lesson that stands in it, of record types that teach about entities."""
     return {f"lesson_{name}": name for name in LESSONS.get(record_type, ())}
 
 

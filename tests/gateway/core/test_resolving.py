@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from time import sleep
 from typing import Any
 
-import polars as pl
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Text, cast, literal, null, select, union_all
 
 from connectors.registry import source
 from connectors.spec import Expect
@@ -20,7 +19,7 @@ from gateway.clock import instant
 from gateway.entities import learn
 from gateway.resolve import entity_generation
 from gateway.store import Store
-from schemas.columnar import contract
+from gateway.store.stage import LESSONS
 from tests.support.companies import BAKERY, DAIRY, MILL, TWIN, Company
 from tests.support.deliveries import (
     COMPLAINTS,
@@ -271,11 +270,15 @@ def test_two_teachers_at_once_do_not_wait_for_each_other_in_a_circle(store: Stor
     """The register and customs land under different locks and tell of the same entities in another order."""
 
     def teach(conn: Connection, record_type: str, *known: Company) -> bool:
-        rules = contract(record_type)
-        usccs = [each.uscc for each in known]
-        frame = pl.DataFrame({"uscc": usccs, "entity_uscc": usccs, "name": [each.name for each in known]})
-        missing = [pl.lit(None, f.dtype).alias(n) for n, f in rules.fields.items() if n not in frame.columns]
-        return learn(conn, rules, frame.with_columns(missing), 10, instant(now))
+        nothing = dict.fromkeys(LESSONS[record_type], cast(null(), Text))
+        said = [
+            nothing | {"uscc": literal(one.uscc), "name": literal(one.name), "name_form": literal(one.name)}
+            for one in known
+        ]
+        page = select(
+            union_all(*(select(*(value.label(name) for name, value in one.items())) for one in said)).subquery()
+        )
+        return learn(conn, record_type, [page], 10, instant(now))
 
     def teach_both() -> bool:
         with store.write() as conn:
