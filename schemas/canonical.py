@@ -197,5 +197,11 @@ def leaf_hashes(records: pl.Series) -> pl.Series:
     Returns:
         dtype pl.Binary, 32 bytes each.
     """
-    sha256 = hashlib.sha256
-    return pl.Series("content_hash", [sha256(b"\x00" + record).digest() for record in records.to_list()], pl.Binary)
+    # A copied state costs less than putting the first byte before every record.
+    begun = hashlib.sha256(b"\x00")
+    hashes = []
+    for record in records.to_list():
+        leaf = begun.copy()
+        leaf.update(record)
+        hashes.append(leaf.digest())
+    return pl.Series("content_hash", hashes, pl.Binary)

@@ -139,8 +139,9 @@ def _warnings(
     parts: list[pl.DataFrame] = []
     for name in names:
         if name in contract.doubts:
-            doubtful = accepted.filter(pl.col(name).is_not_null() & contract.doubts[name].fill_null(value=False))
-            rows = doubtful.select(ROW, pl.col(name).alias("value"))
+            # Most columns that warn are optional: what is not there need not be looked at.
+            told = accepted.select(ROW, name).drop_nulls(name)
+            rows = told.filter(contract.doubts[name].fill_null(value=False)).rename({name: "value"})
             if rows.height:
                 memo, distinct = contract.memos[name], rows["value"].unique().to_list()
                 what = said(distinct, [memo.warnings(value) for value in distinct])

@@ -7,10 +7,11 @@ makes the sum right: eighteen substitutions and seventeen transpositions are all
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from operator import mul
 
 from schemas.identifiers import organisation, region
-from schemas.identifiers.uscc_alphabet import ALPHABET, VALUES, WEIGHTS, is_sound
+from schemas.identifiers.uscc_alphabet import ALPHABET, VALUES, WEIGHTS
 from schemas.identifiers.uscc_classes import is_known_class
 
 MOST = 8
@@ -36,7 +37,7 @@ def candidates(text: str) -> tuple[str, ...]:
         return ()
     foreign = [place for place, character in enumerate(text) if character not in VALUES]
     if foreign:
-        return _ranked(_without_foreign(text, foreign)) if len(foreign) <= _MOST_FOREIGN else ()
+        return _ranked(_right(_without_foreign(text, foreign))) if len(foreign) <= _MOST_FOREIGN else ()
     values = [VALUES[character] for character in text]
     total = _sum(values)
     found = dict.fromkeys(_transposed(text, values, total), _NEIGHBOURS)
@@ -53,7 +54,12 @@ def candidates_for_length(text: str) -> tuple[str, ...]:
     if len(text) not in (17, 19) or any(character not in VALUES for character in text):
         return ()
     codes = {text[:place] + text[place + 1 :] for place in range(19)} if len(text) == 19 else _inserted(text)
-    return _ranked({code: _OTHER for code in codes if _doubts(code) == (False, False)})
+    return _ranked(_right({code: _OTHER for code in codes if _doubts(code) == (False, False)}))
+
+
+def _right(ranks: dict[str, int]) -> dict[str, int]:
+    """Only the codes whose weighted sum is right."""
+    return {code: rank for code, rank in ranks.items() if _sum([VALUES[character] for character in code]) == 0}
 
 
 def _sum(values: list[int]) -> int:
@@ -95,14 +101,25 @@ def _without_foreign(text: str, foreign: list[int]) -> dict[str, int]:
 
 def _doubts(code: str) -> tuple[bool, bool]:
     """Whether the class is unknown; whether region or organisation code are doubtful."""
-    is_doubtful = not (region.is_known(code[2:8]) and organisation.is_valid(code[8:17]))
-    return not is_known_class(code[:2]), is_doubtful
+    return not is_known_class(code[:2]), not (region.is_known(code[2:8]) and _is_organisation(code[8:17]))
+
+
+@lru_cache(64)
+def _is_organisation(code: str) -> bool:
+    """Whether nine characters of the alphabet are an organisation code; half the candidates for a text share one."""
+    # The right check character is one that an organisation code may have, so the form need not be asked.
+    return organisation.check_character(code[:8]) == code[8]
 
 
 def _ranked(ranks: dict[str, int]) -> tuple[str, ...]:
+    """The likeliest first.
+
+    Args:
+        ranks: code of the alphabet with a right sum -> how unlikely a slip it is.
+    """
     keys = []
     for code, rank in ranks.items():
-        if is_sound(code):
+        if code[2:8].isdigit():
             is_unknown, is_doubtful = _doubts(code)
             keys.append((is_unknown, rank, is_doubtful, code))
     return tuple(code for *_, code in sorted(keys)[:MOST])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.identifiers import uscc
-from schemas.identifiers.uscc_candidates import MOST, candidates, candidates_for_length
+from schemas.identifiers.uscc_candidates import _CONFUSED, MOST, candidates, candidates_for_length
 from tests.schemas.identifiers.generated import doubtful_uscc_codes, full_width, uscc_codes
 
 VECTORS = [
@@ -138,6 +138,42 @@ def test_candidates_are_few_valid_distinct_and_one_slip_away(code: str, place: i
         is_exchange = len(slips) == 2 and slips[1] == slips[0] + 1 and sorted(candidate) == sorted(wrong)
         assert uscc.validate(candidate) == []
         assert len(slips) == 1 or is_exchange
+
+
+def _by_trial(text: str) -> tuple[str, ...]:
+    """Every code one slip away, each tried by itself."""
+    exchanged = {text[:n] + text[n + 1] + text[n] + text[n + 2 :] for n in range(17)}
+    replaced = {text[:n] + right + text[n + 1 :]: (text[n], right) for n in range(18) for right in uscc.ALPHABET}
+    sound = [code for code in exchanged | set(replaced) if uscc.is_sound(code) and code != text]
+
+    def place(code: str) -> tuple[bool, int, bool, str]:
+        found = {fault.rule for fault in uscc.warnings(code)}
+        slip = 0 if code in exchanged else 1 if replaced[code] in _CONFUSED else 2
+        return "uscc.class_unknown" in found, slip, bool(found - {"uscc.class_unknown"}), code
+
+    return tuple(sorted(sound, key=place)[:MOST])
+
+
+@given(doubtful_uscc_codes(), st.integers(0, 17), st.sampled_from(uscc.ALPHABET), st.integers(0, 16))
+def test_candidates_are_those_found_by_trying_all(code: str, place: int, other: str, exchanged: int) -> None:
+    wrong = code[:place] + other + code[place + 1 :]
+    twice = wrong[:exchanged] + wrong[exchanged + 1] + wrong[exchanged] + wrong[exchanged + 2 :]
+
+    for text in (wrong, twice):
+        if not uscc.is_sound(text):
+            assert candidates(text) == _by_trial(text)
+
+
+@given(uscc_codes(), st.sets(st.integers(0, 17), min_size=1, max_size=3), st.sampled_from("IOSVZ*小"))
+def test_a_character_outside_the_alphabet_is_replaced_by_what_makes_the_code_right(
+    code: str, places: set[int], foreign: str
+) -> None:
+    wrong = "".join(foreign if place in places else character for place, character in enumerate(code))
+    near = candidates(wrong)
+
+    assert all(uscc.is_sound(candidate) for candidate in near)
+    assert len(places) > 1 or len(near) == 1
+    assert all(near[place] == code[place] for near in near for place in range(18) if place not in places)
 
 
 @given(uscc_codes(), st.integers(0, 16))
