@@ -19,7 +19,7 @@ from connectors.errors import Refused
 from connectors.spec import SourceSpec
 from gateway.audit import append
 from gateway.clock import instant
-from gateway.sealing import Sealer, load_sealer
+from gateway.sealing import load_sealer
 from gateway.staging import order
 from gateway.steps import Judged
 from gateway.store import Store, dialect
@@ -31,6 +31,7 @@ from schemas.judgement import ROW
 _NAMED = 1_000
 MAX_REASON = 2_000
 _CHUNK = 5_000
+_FAULTS = "_faults"
 OPEN, CORRECTED, REPLAYED, DISMISSED = "open", "corrected", "replayed", "dismissed"
 
 
@@ -62,13 +63,20 @@ def prepare(
         columns of the table ``rejections`` and ``ord``; ``faults`` as JSON text.
     """
     sealer = load_sealer(store.settings.home)
-    faults = _faults_by_row(judged, set(contract(spec.record_type).personal))
-    wanted = pl.DataFrame({ROW: sorted(faults)}, schema={ROW: pl.UInt32})
-    sent = wanted.join(judged.mapped.sheet.frame, on=ROW, how="left", maintain_order="left")
-    mapped = wanted.join(judged.mapped.frame, on=ROW, how="left", maintain_order="left").drop(ROW)
-    rows = zip(sent.iter_rows(named=True), mapped.iter_rows(named=True), strict=True)
-    sealed = [_seal(sealer, delivery_id, as_sent, as_mapped, rows_before) for as_sent, as_mapped in rows]
-    told = [json.dumps(faults[row], ensure_ascii=False) for row in wanted[ROW]]
+    told = _told(judged, contract(spec.record_type).personal)
+    sent = told.join(judged.mapped.sheet.frame, on=ROW, how="left", maintain_order="left")
+    mapped = told.select(ROW).join(judged.mapped.frame, on=ROW, how="left", maintain_order="left").drop(ROW)
+    contents = pl.DataFrame(
+        [
+            sent[ROW].cast(pl.Int64) + rows_before,
+            _objects(sent.drop(ROW, PART, LINE, _FAULTS)).alias("sent"),
+            _objects(mapped).alias("mapped"),
+        ]
+    )
+    sealed = [
+        sealer.seal(f'{{"sent": {as_sent}, "mapped": {as_mapped}}}'.encode(), rejection_context(delivery_id, row))
+        for row, as_sent, as_mapped in contents.iter_rows()
+    ]
     return sent.select(
         order(part),
         pl.lit(delivery_id).alias("delivery_id"),
@@ -79,7 +87,7 @@ def prepare(
         pl.col(LINE).alias("line"),
         pl.lit(judged.mapped.form).alias("form"),
         pl.Series("sealed", sealed, dtype=pl.Binary),
-        pl.Series("faults", told, dtype=pl.String),
+        pl.col(_FAULTS).alias("faults"),
         pl.lit(OPEN).alias("status"),
     )
 
@@ -115,32 +123,38 @@ def renumber(conn: Connection, store: Store, staged: Table, part: int, rows_befo
             conn.execute(update(staged).where(staged.c.ord == row.ord).values(row=number, sealed=sealed))
 
 
-def _faults_by_row(judged: Judged, personal: set[str]) -> dict[int, list[dict[str, Any]]]:
-    found: dict[int, list[dict[str, Any]]] = {}
-    for fault in judged.faults.sort(ROW, maintain_order=True).iter_rows(named=True):
-        row = fault.pop(ROW)
-        fault["heading"] = judged.mapped.headings.get(fault["field"])
-        if fault["field"] in personal:
-            # The list of faults is read by more people than the row may be.
-            fault |= {
-                "value": None,
-                "zh": f"个人信息字段不符合规则 {fault['rule']}（内容已隐去）；请在原始文件中核对",
-                "en": f"a personal field breaks rule {fault['rule']} (value not shown); check it in the original file",
-                "candidates": [],
-            }
-        found.setdefault(row, []).append(fault)
-    return found
+def _told(judged: Judged, personal: Sequence[str]) -> pl.DataFrame:
+    """The faulted rows in order: ``_row`` and every fault of the row, as a JSON list of objects."""
+    field, heading = pl.col("field"), judged.mapped.headings
+    is_personal = field.is_in(list(personal))
+    # The list of faults is read by more people than the row may be.
+    hidden = {
+        "value": pl.lit(None, pl.String),
+        "zh": pl.format("个人信息字段不符合规则 {}（内容已隐去）；请在原始文件中核对", "rule"),
+        "en": pl.format("a personal field breaks rule {} (value not shown); check it in the original file", "rule"),
+        "candidates": pl.lit([], pl.List(pl.String)),
+    }
+    shown = judged.faults.sort(ROW, maintain_order=True).with_columns(
+        *(pl.when(is_personal).then(said).otherwise(name).alias(name) for name, said in hidden.items()),
+        field.replace_strict(heading, default=None, return_dtype=pl.String).alias("heading"),
+    )
+    return (
+        shown.select(ROW, _objects(shown.drop(ROW)).alias(_FAULTS))
+        .group_by(ROW, maintain_order=True)
+        .agg(pl.format("[{}]", pl.col(_FAULTS).str.join(", ")))
+    )
+
+
+def _objects(frame: pl.DataFrame) -> pl.Series:
+    """Every row as a JSON object; nulls are in it."""
+    if not frame.width:
+        return pl.Series(["{}"], dtype=pl.String).new_from_index(0, frame.height)
+    return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series()
 
 
 def rejection_context(delivery_id: str, row: int) -> bytes:
     """What the sealed content of a quarantined row is bound to."""
     return f"rejection:{delivery_id}:{row}".encode()
-
-
-def _seal(sealer: Sealer, delivery_id: str, sent: dict[str, Any], mapped: dict[str, Any], rows_before: int) -> bytes:
-    headings = {name: value for name, value in sent.items() if name not in (ROW, PART, LINE)}
-    content = json.dumps({"sent": headings, "mapped": mapped}, ensure_ascii=False)
-    return sealer.seal(content.encode(), rejection_context(delivery_id, sent[ROW] + rows_before))
 
 
 def open_rejection(conn: Connection, store: Store, rejection_id: int) -> Rejection:

@@ -14,6 +14,8 @@ from typing import Any
 import polars as pl
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from connectors.decode import decode_chunks
@@ -409,3 +411,13 @@ def test_a_replay_leaves_rows_open_that_a_newer_delivery_has_overtaken(
 
     assert counts(again)["new"] == 1
     assert [row["line"] for row in rejected(store)] == [1]
+
+
+@given(st.lists(st.tuples(st.text() | st.none(), st.text() | st.none()), min_size=1))
+def test_whatever_was_sent_is_kept_to_the_letter(rows: list[tuple[str | None, str | None]]) -> None:
+    frame = pl.DataFrame(rows, schema={'列"\\\n一': pl.String, "b": pl.String}, orient="row")
+
+    kept = quarantine._objects(frame)
+
+    assert [json.loads(text) for text in kept] == frame.to_dicts()
+    assert quarantine._objects(frame.select([])).to_list() == []
