@@ -47,6 +47,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from gateway.store.copying import HEADER, TRAILER, packed
 from gateway.store.types import Document
 
 BUSY_TIMEOUT_S = 60
@@ -165,12 +166,12 @@ def bulk_load(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
     if frame.is_empty():
         return
     columns = [c for c in table.columns if c.name in frame.columns]
-    documents = [c.name for c in columns if isinstance(c.type, Document)]
-    frame = frame.select(c.name for c in columns).with_columns(pl.col(documents).cast(pl.String))
+    frame = frame.select(c.name for c in columns)
     if conn.dialect.name == "postgresql":
-        _copy(conn, table, frame)
+        _copy(conn, table, frame, columns)
     else:
-        _executemany(conn, table, frame)
+        documents = [c.name for c in columns if isinstance(c.type, Document)]
+        _executemany(conn, table, frame.with_columns(pl.col(documents).cast(pl.String)))
 
 
 def _executemany(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
@@ -186,35 +187,30 @@ def _executemany(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
     driver.executemany(statement, frame.iter_rows())
 
 
-def _copy(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, NULL '\\N')").format(
+def _copy(conn: Connection, table: Table, frame: pl.DataFrame, columns: Sequence[Column[Any]]) -> None:
+    # In the binary format nothing is quoted, escaped or parsed, on neither side.
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
     )
     driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
     if frame.height <= _PIECE:
         with driver.cursor().copy(statement) as copy:
-            copy.write(_csv(frame))
+            copy.write(HEADER + packed(frame, columns) + TRAILER)
         return
     # The next piece is written out while the server takes in the one before.
     with ThreadPoolExecutor(1) as ahead, driver.cursor().copy(statement) as copy:
-        for lines in _one_ahead(ahead, frame.iter_slices(_PIECE)):
-            copy.write(lines)
+        copy.write(HEADER)
+        for rows in _one_ahead(ahead, frame.iter_slices(_PIECE), columns):
+            copy.write(rows)
+        copy.write(TRAILER)
 
 
-def _one_ahead(ahead: Executor, pieces: Iterator[pl.DataFrame]) -> Iterator[bytes]:
-    waiting = ahead.submit(_csv, next(pieces))
+def _one_ahead(ahead: Executor, pieces: Iterator[pl.DataFrame], columns: Sequence[Column[Any]]) -> Iterator[bytes]:
+    waiting = ahead.submit(packed, next(pieces), columns)
     for piece in pieces:
-        ready, waiting = waiting, ahead.submit(_csv, piece)
+        ready, waiting = waiting, ahead.submit(packed, piece, columns)
         yield ready.result()
     yield waiting.result()
-
-
-def _csv(frame: pl.DataFrame) -> bytes:
-    binary = [name for name, dtype in frame.schema.items() if dtype == pl.Binary]
-    text = frame.with_columns(
-        pl.concat_str(pl.lit("\\x"), pl.col(name).bin.encode("hex")).alias(name) for name in binary
-    )
-    return text.write_csv(include_header=False, null_value="\\N", quote_style="necessary").encode()
 
 
 def fetch(
