@@ -24,11 +24,11 @@ from connectors.connections import Connection
 from connectors.decode import decode_chunks
 from connectors.delivery import Delivery
 from connectors.mapping import map_sheet
-from connectors.request_options import Paging, RestRequest, TablesRequest
+from connectors.request_options import Paging, RestRequest, SoapRequest, TablesRequest
 from connectors.spec import SourceSpec
-from connectors.transports import rest, tables
+from connectors.transports import rest, soap, tables
 from connectors.vault import Vault
-from gateway.bench.pages import serving_pages
+from gateway.bench.pages import serving_pages, serving_soap
 from gateway.bench.rows import bench_spec, registration_rows
 from gateway.clock import utc_now
 from schemas.columnar import contract
@@ -52,8 +52,8 @@ def run(kind: str, rows: int, seed: int, told: Callable[[str], None], *, only_de
     """Read a delivery of ``rows`` rows, and before it one of a tenth.
 
     Args:
-        kind: ``csv`` (one GB18030 file), ``xlsx`` (a ZIP of workbooks), ``rest`` (pages of 1,000 rows over HTTP) or
-            ``tables`` (a SQLite front-end database).
+        kind: ``csv`` (one GB18030 file), ``xlsx`` (a ZIP of workbooks), ``rest`` and ``soap`` (pages of
+            1,000 rows over HTTP) or ``tables`` (a SQLite front-end database).
         rows: rounded up to whole blocks of 100,000 for ``csv`` and ``xlsx``.
         told: called with the name of each step.
         only_decode: neither map nor judge, for sizes at which that would take hours.
@@ -157,6 +157,15 @@ def _rest(block: pl.DataFrame, rows: int, folder: Path) -> Iterator[_Agency]:
 
 
 @contextmanager
+def _soap(block: pl.DataFrame, rows: int, folder: Path) -> Iterator[_Agency]:
+    request = SoapRequest("rows", paging=Paging("page", per_page=_PAGE, total="total"))
+    at = "rowsResponse/row"
+    spec = _spec(block, formats=("xml",), at=at, transport="soap", request=request, cursor=None)
+    with serving_soap(block, rows) as address:
+        yield _Agency(spec, _fetch_envelopes, address)
+
+
+@contextmanager
 def _tables(block: pl.DataFrame, rows: int, folder: Path) -> Iterator[_Agency]:
     file = folder / "front.db"
     engine = sa.create_engine(f"sqlite:///{file}")
@@ -181,7 +190,7 @@ def _tables(block: pl.DataFrame, rows: int, folder: Path) -> Iterator[_Agency]:
     file.unlink()
 
 
-_AGENCIES = {"csv": _csv, "xlsx": _xlsx, "rest": _rest, "tables": _tables}
+_AGENCIES = {"csv": _csv, "xlsx": _xlsx, "rest": _rest, "soap": _soap, "tables": _tables}
 KINDS = tuple(_AGENCIES)
 """Kinds of delivery that can be measured."""
 
@@ -194,6 +203,10 @@ def _fetch_file(spec: SourceSpec, address: str, vault: Vault) -> Delivery:
 
 def _fetch_pages(spec: SourceSpec, address: str, vault: Vault) -> Delivery:
     return next(rest.receive(spec, Connection("bench", address, vault.root), vault, None, utc_now()))
+
+
+def _fetch_envelopes(spec: SourceSpec, address: str, vault: Vault) -> Delivery:
+    return next(soap.receive(spec, Connection("bench", address, vault.root), vault, None, utc_now()))
 
 
 def _fetch_table(spec: SourceSpec, address: str, vault: Vault) -> Delivery:

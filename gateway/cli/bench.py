@@ -195,7 +195,7 @@ def resolve(settings: Settings, rows: int, entities: int, seed: int, database: s
     "--kind",
     "kinds",
     multiple=True,
-    type=click.Choice(["csv", "xlsx", "rest", "tables"]),
+    type=click.Choice(["csv", "xlsx", "rest", "soap", "tables"]),
     help="缺省为全部 / all of them, unless some are named",
 )
 @click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(10), help="行数 / rows")
