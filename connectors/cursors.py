@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from connectors.errors import SourceChanged
 from connectors.spec import Cursor, SourceSpec
-
-CHINA = timezone(timedelta(hours=8))
-"""Agencies' local times; China has had no daylight saving time since 1991."""
+from schemas.china_time import CHINA
 
 _EPOCH_MS = re.compile(r"[0-9]{13}")
 _TIME = re.compile(

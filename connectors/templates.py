@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from connectors.connections import Connection
-from connectors.cursors import CHINA, asked_from
+from connectors.cursors import asked_from
 from connectors.errors import Refused
 from connectors.spec import SourceSpec
+from schemas.china_time import CHINA
 
 _PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 

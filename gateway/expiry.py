@@ -28,7 +28,7 @@ from gateway.certificates_tables import certificates, revocation_lists
 from gateway.clock import instant, parse_instant
 from gateway.settings import Settings
 from gateway.signatures.tables import signing_keys
-from gateway.working_days import SHANGHAI
+from schemas.china_time import CHINA
 
 _End = TypeVar("_End", str, date)
 
@@ -94,13 +94,13 @@ class Ending:
 
     def on(self) -> date:
         """The day in China on which it stops."""
-        return self.at.astimezone(SHANGHAI).date()
+        return self.at.astimezone(CHINA).date()
 
     def told(self, now: datetime) -> dict[str, object]:
         """For listings: with the days that are left, whole ones, negative when it has ended."""
         return {
             "on": self.on().isoformat(),
-            "days_left": (self.on() - now.astimezone(SHANGHAI).date()).days,
+            "days_left": (self.on() - now.astimezone(CHINA).date()).days,
             "at": instant(self.at),
             "kind": self.kind.value,
             "name": self.name,
@@ -154,7 +154,7 @@ def _granted(conn: Connection) -> Iterator[Ending]:
     last = _last(((row.system_urn, row.record_type), row.valid_until) for row in rows)
     for row in rows:
         # The last day counts whole, in China; it stops with the next one.
-        at = datetime.combine(row.valid_until + timedelta(days=1), time(), SHANGHAI)
+        at = datetime.combine(row.valid_until + timedelta(days=1), time(), CHINA)
         is_replaced = row.valid_until < last[row.system_urn, row.record_type]
         name = f"{row.system_urn} {row.record_type}"
         yield Ending(Kind.GRANT, at, name, row.id, _agency(row.system_urn, "system"), is_replaced)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +18,10 @@ from typing import TYPE_CHECKING
 import yaml
 
 from connectors.errors import Refused
+from schemas.china_time import CHINA
 
 if TYPE_CHECKING:
     from holidays import HolidayBase
-
-SHANGHAI = timezone(timedelta(hours=8))
-"""Days are days in China, which has had no summer time since 1991."""
 
 FILE = "working-days.yml"
 
@@ -57,7 +55,7 @@ class Deadline:
 
     def is_over(self, now: datetime) -> bool:
         """Whether the last day has passed."""
-        return now.astimezone(SHANGHAI).date() > self.due_on
+        return now.astimezone(CHINA).date() > self.due_on
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class WorkingDays:
         """
         if days < 1:
             raise ValueError(f"a clock has at least one working day, got {days}")
-        day = begun.astimezone(SHANGHAI).date()
+        day = begun.astimezone(CHINA).date()
         first, left = day, days
         while left:
             day += timedelta(days=1)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 
 from connectors.sandbox.codes import USCC_ALPHABET
 from connectors.sandbox.world import OPEN_END, named_rng
+from schemas.china_time import CHINA
 
 Row = dict[str, str | None]
 """One row as an agency writes it: heading to text."""
@@ -18,8 +19,6 @@ Row = dict[str, str | None]
 PLACEHOLDERS = ("", "/", "-", "—", "无", "暂无", "不详", "NULL", "N/A", r"\N", "空", "／")
 UNKNOWN_WORDS = ("其它（待定）", "类别99", "见附件", "？")
 FOOTERS = ("表格说明：以上数据由各业务处室报送。", "注：带*为必填项，金额单位为万元。", "填表人：          审核人：")
-CHINA = timezone(timedelta(hours=8))
-"""Wall-clock time of every agency: Asia/Shanghai has had no other offset since 1992."""
 
 CODE_KINDS = (
     "full_width",

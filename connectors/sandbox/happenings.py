@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 
 from connectors.sandbox.world import FIRST_DAY, SandboxEntity, World
+from schemas.china_time import CHINA
 
-CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
 PAST_DAYS = 540
 """How far back the events of the first day reach."""
 

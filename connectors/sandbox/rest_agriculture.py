@@ -7,8 +7,9 @@ from datetime import date, datetime, time, timedelta
 
 from connectors.sandbox import codes
 from connectors.sandbox.goods import PRODUCE
-from connectors.sandbox.happenings import CHINA, Happening, happenings
+from connectors.sandbox.happenings import Happening, happenings
 from connectors.sandbox.world import FIRST_DAY, SandboxEntity, World
+from schemas.china_time import CHINA
 
 PROMISES = {
     "1": ("未使用禁用农药、兽药及其他化合物", "使用的常规农药、兽药残留不超标"),

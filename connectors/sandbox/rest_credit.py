@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
-from connectors.sandbox.happenings import CHINA, Happening, happenings, is_taken_off
+from connectors.sandbox.happenings import Happening, happenings, is_taken_off
 from connectors.sandbox.world import World
+from schemas.china_time import CHINA
 
 BASES = ("《市场监督管理严重违法失信名单管理办法》第五条", "《重大税收违法失信主体信息公布管理办法》第六条")
 FACTS = ("生产经营不符合食品安全标准的食品，情节严重", "伪造、冒用检验检测报告", "拒不履行已生效的行政处罚决定")

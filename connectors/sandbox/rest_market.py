@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
-from connectors.sandbox.happenings import CHINA, Happening, happenings, is_taken_off
+from connectors.sandbox.happenings import Happening, happenings, is_taken_off
 from connectors.sandbox.world import World
+from schemas.china_time import CHINA
 
 KINDS = {"1": "投诉", "2": "举报"}
 CAUSES = (

@@ -35,8 +35,9 @@ from gateway.staging import DIGEST_SUFFIX
 from gateway.steps import Landed
 from gateway.store import Store, reading
 from gateway.store.reading import Version
-from gateway.working_days import SHANGHAI, load_working_days
+from gateway.working_days import load_working_days
 from schemas.canonical import canonical_json
+from schemas.china_time import CHINA
 
 DECIDE_WITHIN = 5
 """Working days that the providing agency has to decide, the day of the challenge not counted."""
@@ -392,7 +393,7 @@ def list_challenges(
 
 def note_overdue(store: Store, now: datetime) -> list[str]:
     """Write into the log, once, which open challenges have run over their clock; returns their ids."""
-    today = now.astimezone(SHANGHAI).date()
+    today = now.astimezone(CHINA).date()
     with store.write() as conn:
         late = (challenges.c.status == OPEN) & (challenges.c.due_on < today) & challenges.c.overdue_at.is_(None)
         rows = conn.execute(select(challenges).where(late).order_by(challenges.c.opened_at)).mappings().all()
@@ -407,7 +408,7 @@ def note_overdue(store: Store, now: datetime) -> list[str]:
 
 def _shown(row: RowMapping, now: datetime) -> dict[str, Any]:
     due_on: date = row["due_on"]
-    is_late = row["status"] == OPEN and now.astimezone(SHANGHAI).date() > due_on
+    is_late = row["status"] == OPEN and now.astimezone(CHINA).date() > due_on
     shown = {name: value for name, value in row.items() if name not in ("sealed", "purpose")}
     return {**shown, "due_on": due_on.isoformat(), "overdue": is_late}
 

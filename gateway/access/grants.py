@@ -13,7 +13,7 @@ from sqlalchemy.engine import RowMapping
 from gateway.access.errors import NotFound, NotGranted
 from gateway.access.tables import grants
 from gateway.store.reading import Rows
-from gateway.working_days import SHANGHAI
+from schemas.china_time import CHINA
 
 WHOLE: Literal["*"] = "*"
 """As ``columns``: the whole payload, whatever fields later versions of the contract add."""
@@ -97,7 +97,7 @@ def choose_grant(held: Sequence[Grant], system_urn: str, record_type: str, purpo
             "The request names no purpose; name the one of your grant in Xinqiao-Purpose.",
             record_type=record_type,
         )
-    today = now.astimezone(SHANGHAI).date()
+    today = now.astimezone(CHINA).date()
     current = [grant for grant in held if _refusal(grant, purpose, today) is None]
     if current:
         return max(current, key=_width)

@@ -26,7 +26,7 @@ from gateway.clock import instant
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.dialect import count_up
-from gateway.working_days import SHANGHAI
+from schemas.china_time import CHINA
 
 REQUESTS, RECORDS = "requests", "records"
 
@@ -258,7 +258,7 @@ def _period(quota: Quota, now: datetime) -> int:
 
 
 def _day(now: datetime) -> int:
-    midnight = now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
     return int(midnight.timestamp())
 
 

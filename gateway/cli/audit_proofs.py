@@ -195,9 +195,7 @@ def verify_consistency_file(
 @vkey_option
 @policy_options
 @click.option("--tsa-roots", type=FILE, help="时间戳机构根证书 / time-stamping authorities; a stamp is demanded")
-@click.option(
-    "--cacert", type=FILE, help="信任的根证书 / authorities the log's server must lead to; default: this home's"
-)
+@click.option("--ca", type=FILE, help="信任的根证书 / authorities the log's server must lead to; default: this home's")
 @click.option("--cert", type=FILE, help="审计员证书，用于读取条目 / an auditor's certificate, to read the entries too")
 @click.option("--key", type=FILE, help="其私钥 / its private key")
 @json_option
@@ -211,7 +209,7 @@ def verify_log(
     witness_files: tuple[Path, ...],
     required: int | None,
     tsa_roots: Path | None,
-    cacert: Path | None,
+    ca: Path | None,
     cert: Path | None,
     key: Path | None,
     as_json: bool,
@@ -225,7 +223,7 @@ def verify_log(
     kept, roots = against.read_text("utf-8") if against else None, tsa_roots.read_bytes() if tsa_roots else None
     progress = tell_progress if sys.stderr.isatty() and not as_json else tell_nothing
     with ExitStack() as stack:
-        static = _static_log(log, settings, cacert, cert, key, stack)
+        static = _static_log(log, settings, ca, cert, key, stack)
         report = checked(
             lambda: verify_static(static, verifier, policy, kept, progress, roots),
             "日志不符",
@@ -239,15 +237,15 @@ def verify_log(
 
 
 def _static_log(
-    log: str, settings: Settings, cacert: Path | None, cert: Path | None, key: Path | None, stack: ExitStack
+    log: str, settings: Settings, ca: Path | None, cert: Path | None, key: Path | None, stack: ExitStack
 ) -> StaticLog:
     if log.startswith(("https://", "http://")):
-        prefix, ca = f"{log.rstrip('/')}/", cacert or pki_files(settings).trust
-        if ca.exists():
-            return log_at(stack.enter_context(client(prefix, ca, cert, key)))
+        prefix, trusted = f"{log.rstrip('/')}/", ca or pki_files(settings).trust
+        if trusted.exists():
+            return log_at(stack.enter_context(client(prefix, trusted, cert, key)))
         if cert:
             raise Refused(
-                "出示证书时须以 --cacert 指明服务器的根证书", "with --cert, name the server's authorities by --cacert"
+                "出示证书时须以 --ca 指明服务器的根证书", "with --cert, name the server's authorities by --ca"
             )
         # What comes is believed for the log's signature alone, so whoever serves it need not be known.
         return log_at(stack.enter_context(httpx.Client(base_url=prefix, verify=False, trust_env=False)))  # noqa: S501

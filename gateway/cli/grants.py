@@ -23,7 +23,8 @@ from gateway.cli.output import json_option, print_rows
 from gateway.clock import utc_now
 from gateway.home import open_home
 from gateway.settings import Settings
-from gateway.working_days import SHANGHAI, load_working_days
+from gateway.working_days import load_working_days
+from schemas.china_time import CHINA
 from schemas.records import RECORD_TYPES
 
 _GRANT_COLUMNS = (
@@ -115,7 +116,7 @@ def _scope(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _wish(record_type: str, asked: Mapping[str, Any], now: datetime) -> apps.Wish:
-    begins = asked["valid_from"] or now.astimezone(SHANGHAI).date()
+    begins = asked["valid_from"] or now.astimezone(CHINA).date()
     return apps.Wish(
         record_type=record_type,
         columns=_names(asked["columns"]) or WHOLE,

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from schemas.china_time import CHINA
 from schemas.fields.base import SharedField
 
 FOREVER = date(9999, 12, 31)
@@ -21,7 +22,6 @@ _ENDLESS = frozenset({date(2099, 12, 31), date(9999, 9, 9), FOREVER, date(2999, 
 _ORDINARY_YEARS = "(18[5-9][0-9]|190[1-9]|19[1-9][0-9]|20[0-8][0-9]|209[0-8]|21[0-9]{2}|2200)"
 _ENDLESS_WORDS = frozenset({"长期", "长期有效", "永久", "永久有效", "永续", "无期限", "无固定期限", "无限期"})
 
-_BEIJING = timezone(timedelta(hours=8))
 _SHANGHAI = ZoneInfo("Asia/Shanghai")  # knows the summer times of 1986-1991
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXCEL_EPOCH = datetime(1899, 12, 30)  # day 0 of the 1900 system after its invented 29 February 1900
@@ -63,7 +63,7 @@ def read_moment(text: str) -> datetime | None:
         seconds = round(float(f"0.{part or 0}") * 86_400)
         return _EXCEL_EPOCH + timedelta(days=int(whole), seconds=seconds)
     if _EPOCH_MS.fullmatch(text):
-        return (_EPOCH + timedelta(milliseconds=int(text))).astimezone(_BEIJING)
+        return (_EPOCH + timedelta(milliseconds=int(text))).astimezone(CHINA)
     return None
 
 
@@ -142,7 +142,7 @@ class OnDate(_Moment):
             return FOREVER
         moment = self.moment(text)
         try:
-            day = (moment.astimezone(_BEIJING) if moment.tzinfo else moment).date()
+            day = (moment.astimezone(CHINA) if moment.tzinfo else moment).date()
         except OverflowError:
             day = moment.date()
         if day in _NEVER:
