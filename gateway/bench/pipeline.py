@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import gc
-import itertools
-import re
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 from sqlalchemy import URL, Table
@@ -27,8 +22,8 @@ from connectors.delivery import Delivery, Sheet
 from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
 from connectors.vault import Vault
-from gateway import pipeline
 from gateway.bench import peers
+from gateway.bench.apart import deliver_apart
 from gateway.bench.contract import PLAIN_ROWS, plain_load
 from gateway.bench.postgres import database, recommended, running_postgres
 from gateway.bench.rows import RECORD_TYPES_MEASURED, bench_spec
@@ -42,7 +37,7 @@ from gateway.staging import stage
 from gateway.steps import ENTITY, ENTITY_BY, Judged
 from gateway.store import Store, dialect
 from gateway.store.tables import versions_table
-from schemas.columnar import Contract, contract
+from schemas.columnar import Contract
 from schemas.records import RECORD_TYPES
 
 ROUNDS = 3
@@ -82,7 +77,7 @@ def run(
         peers.check_installed(peers_folder, postgres)
     frame = RECORD_TYPES_MEASURED[record_type](rows, seed)
     spec = bench_spec(record_type, [name for name in frame.columns if not name.startswith("_")])
-    rounds = _Round(spec, _csv(frame, spec), _csv(_renamed(frame), spec), frame.head(PLAIN_ROWS), told)
+    rounds = _Round(spec, csv_of(frame, spec), csv_of(changed_every(frame, 20), spec), frame.head(PLAIN_ROWS), told)
     with server(settings, postgres) as url, _peers(peers_folder, frame.select(_fields(spec))) as others:
         del frame
         for number in range(ROUNDS):
@@ -113,7 +108,7 @@ class _Round:
 
     def run(self, store: Store) -> None:
         vault = Vault(store.settings.home)
-        delivery = _delivery(vault, self.spec, self.sent)
+        delivery = delivery_of(vault, self.spec, self.sent)
         rules = Contract(RECORD_TYPES[self.spec.record_type])
         sheets = self._time("decode", lambda: list(decode_chunks(delivery, self.spec, rows=CHUNK_ROWS)))
         judged = self._time("map_judge", _map_and_judge, sheets, rules, self.spec)
@@ -125,7 +120,7 @@ class _Round:
         del finished
         _empty(store, self.spec.record_type)
         self._land("end_to_end", store, delivery)
-        self._land("reload", store, _delivery(vault, self.spec, self.changed))
+        self._land("reload", store, delivery_of(vault, self.spec, self.changed))
 
     def run_peers(self, others: _Others | None, postgres: bool, url: URL) -> None:
         """What others reach with the same rows in an empty database of the same server."""
@@ -180,83 +175,22 @@ def _fields(spec: SourceSpec) -> list[str]:
     return [column.field for column in spec.forms[0].columns]
 
 
-def _csv(frame: pl.DataFrame, spec: SourceSpec) -> bytes:
+def csv_of(frame: pl.DataFrame, spec: SourceSpec) -> bytes:
+    """The rows of a frame as the source of ``bench_spec`` sends them."""
     return frame.select(_fields(spec)).write_csv().encode("gb18030")
 
 
-def _renamed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Every twentieth row changed."""
-    is_changed = pl.col("_row") % 20 == 0
+def changed_every(frame: pl.DataFrame, nth: int) -> pl.DataFrame:
+    """The rows of a bench with every ``nth`` one changed in its name."""
+    is_changed = pl.col("_row") % nth == 0
     name = "name" if "name" in frame.columns else "item_name"
     return frame.with_columns(pl.when(is_changed).then(pl.col(name) + "改").otherwise(pl.col(name)).alias(name))
 
 
-def _delivery(vault: Vault, spec: SourceSpec, content: bytes) -> Delivery:
+def delivery_of(vault: Vault, spec: SourceSpec, content: bytes) -> Delivery:
+    """A delivery of one CSV file, kept."""
     part = vault.keep("bench.csv", "text/csv", [content])
     return Delivery(spec.source, (part,), "bench", utc_now())
-
-
-@dataclass(frozen=True)
-class Apart:
-    """What a process that landed one delivery used, and the processes that it started."""
-
-    seconds: float
-    peak_rss_mb: int
-
-
-def deliver_apart(store: Store, spec: SourceSpec, delivery: Delivery) -> Apart:
-    """Land in a process of its own, whose highest resident memory has nothing of what was measured before."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
-        return apart.submit(_deliver, store.settings, spec, delivery).result()
-
-
-def _deliver(settings: Settings, spec: SourceSpec, delivery: Delivery) -> Apart:
-    contract(spec.record_type)
-    with open_home(settings) as store:
-        delivery_id = pipeline.receive(store, delivery, spec)
-        with Watch() as watch:
-            begun = time.perf_counter()
-            pipeline.deliver(store, delivery_id, spec, utc_now())
-            seconds = time.perf_counter() - begun
-        return Apart(seconds, watch.peak_rss_mb)
-
-
-class Watch:
-    """The highest resident memory of this process and its children together, looked at twenty times a second."""
-
-    def __init__(self) -> None:
-        self._ended = threading.Event()
-        self._highest = 0
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    @property
-    def peak_rss_mb(self) -> int:
-        # Between two looks this process alone may have been larger than all were at either.
-        return max(self._highest, _resident_kb("self", "VmHWM")) // 1024
-
-    def _look(self) -> None:
-        while not self._ended.wait(0.05):
-            children = (file.read_text().split() for file in Path("/proc/self/task").glob("*/children"))
-            pids = ["self", *itertools.chain.from_iterable(children)]
-            self._highest = max(self._highest, sum(_resident_kb(pid, "VmRSS") for pid in pids))
-
-
-def _resident_kb(pid: str, name: str) -> int:
-    """What the kernel says; what getrusage tells of a child includes what its parent had when it was started."""
-    try:
-        said = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
-    except FileNotFoundError:
-        return 0
-    found = re.search(rf"{name}:\s+(\d+) kB", said)
-    return int(found[1]) if found else 0
 
 
 def _finished(store: Store, judged: Sequence[Judged], rules: Contract, spec: SourceSpec) -> pl.DataFrame:

@@ -10,8 +10,9 @@ from connectors.delivery import Delivery
 from connectors.spec import SourceSpec
 from connectors.vault import Vault
 from gateway.bench import reading
+from gateway.bench.apart import deliver_apart
 from gateway.bench.mixed import counts, entity_table, mixed_rows
-from gateway.bench.pipeline import deliver_apart, empty_store, server
+from gateway.bench.pipeline import empty_store, server
 from gateway.bench.rows import bench_spec
 from gateway.clock import utc_now
 from gateway.settings import Settings

@@ -77,6 +77,20 @@ def pipeline(
     _tell(landing.run(rows, settings, is_postgres, record_type, seed, _progress(), peers), as_json)
 
 
+@bench.command("reload")
+@_rows
+@_seed
+@_database
+@_record_type
+@_json
+@click.pass_obj
+def reload(settings: Settings, rows: int, seed: int, database: str, record_type: str, as_json: bool) -> None:
+    """The same source's rows again, some of them changed, beside their first load. 重复报送。"""
+    from gateway.bench import reload as again
+
+    _tell(again.run(rows, settings, database == "postgresql", record_type, seed, _progress()), as_json)
+
+
 @bench.command("lookup")
 @_rows
 @_seed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from gateway.bench.pipeline import Watch
+from gateway.bench.apart import Watch
 
 HOLDS_60_MB = "held = b'x' * 60_000_000; print(flush=True); input()"
 

@@ -1,0 +1,66 @@
+"""What it costs to deliver again what has landed: a twentieth changed, a two-hundredth, nothing."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+from connectors.vault import Vault
+from gateway.bench.apart import deliver_apart
+from gateway.bench.pipeline import changed_every, csv_of, delivery_of, empty_store, server
+from gateway.bench.rows import RECORD_TYPES_MEASURED, bench_spec
+from gateway.settings import Settings
+
+ROUNDS = 3
+
+_AGAIN = ("reload", "reload_few", "reload_none")
+
+
+def run(
+    rows: int,
+    settings: Settings,
+    postgres: bool,
+    record_type: str = "licence",
+    seed: int = 7,
+    told: Callable[[str], None] = lambda step: None,
+) -> dict[str, Any]:
+    """Land synthetic rows with 3 % dirt in a new, empty database, then the same source's rows again, in each round.
+
+    Args:
+        rows, settings, postgres, record_type, seed, told: as ``gateway.bench.pipeline.run`` takes them.
+
+    Returns:
+        rates in rows per second, medians: ``rows_per_s`` of the first load, ``reload_rows_per_s`` with 5 % of the rows
+        changed since, ``reload_few_rows_per_s`` with 0.5 % changed since that, ``reload_none_rows_per_s`` with none;
+        ``..._ratio``: the time of each against the first load; ``peak_rss_mb`` of all processes, the greatest of all.
+    """
+    frame = RECORD_TYPES_MEASURED[record_type](rows, seed)
+    spec = bench_spec(record_type, [name for name in frame.columns if not name.startswith("_")])
+    sent = {"first": csv_of(frame, spec)}
+    for name, nth in (("reload", 20), ("reload_few", 200)):
+        frame = changed_every(frame, nth)
+        sent[name] = csv_of(frame, spec)
+    # A blank line at the end makes another file of the same rows: the same bytes would be known at once.
+    sent["reload_none"] = sent["reload_few"] + b"\n"
+    del frame
+    seconds: dict[str, list[float]] = {name: [] for name in sent}
+    peak = 0
+    with server(settings, postgres) as url:
+        for number in range(ROUNDS):
+            with empty_store(url, number) as store:
+                for name, content in sent.items():
+                    told(name)
+                    landed = deliver_apart(store, spec, delivery_of(Vault(store.settings.home), spec, content))
+                    seconds[name].append(landed.seconds)
+                    peak = max(peak, landed.peak_rss_mb)
+    median = {name: statistics.median(values) for name, values in seconds.items()}
+    return {
+        "rows": rows,
+        "record_type": record_type,
+        "database": "postgresql" if postgres else "sqlite",
+        "rows_per_s": round(rows / median["first"]),
+        **{f"{name}_rows_per_s": round(rows / median[name]) for name in _AGAIN},
+        **{f"{name}_ratio": round(median[name] / median["first"], 2) for name in _AGAIN},
+        "peak_rss_mb": peak,
+    }
