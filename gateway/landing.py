@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-from sqlalchemy import Connection, FromClause
+from sqlalchemy import Column, Connection, FromClause, LargeBinary, Table
 
 from connectors.spec import SourceSpec
 from gateway import quarantine
@@ -18,12 +18,14 @@ from gateway.audit.roots import GrowingTree, version_leaf_hashes
 from gateway.entities import learn
 from gateway.expect import check_delivery, check_withdrawals
 from gateway.judge import RECORD_KEY, conflict_faults
+from gateway.remembered.files import Memory
+from gateway.remembered.landing import Unchanged, remember, restage, weigh
 from gateway.repetitions import Repetitions, take_out
 from gateway.sealing import load_sealer
 from gateway.steps import Judged, Landed
-from gateway.store import Store
-from gateway.store.landing import Change, Position, Staged, land, standing
-from gateway.store.stage import PUT, ROW_BITS, WITHDRAW, lesson_columns
+from gateway.store import Store, dialect
+from gateway.store.landing import Change, Position, Staged, land, standing, standing_among
+from gateway.store.stage import DIGEST, PUT, ROW_BITS, WITHDRAW, lesson_columns
 from gateway.tally import Tally
 from schemas.columnar import contract
 from schemas.judgement import ROW
@@ -41,6 +43,8 @@ class Waiting:
         tally: what its chunks count together.
         digests: columns of ``stage.DIGEST``, a chunk at a time, in order; may be asked from any thread.
         rejected: puts the rows that were rejected when they were judged into quarantine.
+        memory: of which recognised rows are a part, if there are any: they are in the digests and not in the stage.
+        chunks: part and number of each chunk of which something is remembered, in order.
         again: given numbers ``ord`` of rows, judges the chunks that hold them once more: part, rows of the
             delivery before that part, and the judged chunk.
     """
@@ -50,6 +54,8 @@ class Waiting:
     digests: Callable[[], Iterable[pl.DataFrame]]
     rejected: Callable[[Connection], None]
     again: Callable[[pl.Series], Iterable[tuple[int, int, Judged]]]
+    memory: Memory | None = None
+    chunks: Sequence[tuple[int, int]] = ()
 
 
 def land_waiting(
@@ -72,28 +78,32 @@ def land_waiting(
     Raises:
         ExpectationFailed: not as the source promised, or a snapshot would withdraw too much; the caller's
             transaction must not commit.
+        StaleError: recognised rows are not sure to be unchanged any more; nor must it then.
     """
     home = store.settings.home
     is_snapshot = spec.delivery == "snapshot"
+    withdraws = is_snapshot and not is_partial
+    unchanged = weigh(conn, waiting.memory, waiting.digests, spec, withdraws=withdraws) if waiting.memory else None
+    if unchanged is not None and isinstance(waiting.rows, Table):
+        restage(conn, spec.record_type, waiting.rows, unchanged.recalled)
     taken = take_out(conn, waiting.rows, is_snapshot=is_snapshot, sealer=load_sealer(home))
     tally = _without(waiting.tally, taken)
     if not is_partial:
         tally = replace(tally, findings=(*tally.findings, *check_delivery(tally, spec)))
     waiting.rejected(conn)
     _quarantine_contested(conn, store, waiting, taken, spec, delivery_id)
-    withdraws = is_snapshot and not is_partial
-    stood = standing(conn, spec.record_type, spec.source) if withdraws else 0
     gone = taken.gone.implode()
 
     def digests() -> Iterator[pl.DataFrame]:
-        return (chunk.filter(~pl.col("ord").is_in(gone)) for chunk in waiting.digests())
+        return (chunk.select(DIGEST).filter(~pl.col("ord").is_in(gone)) for chunk in waiting.digests())
 
     # Hashing is ours and writing is the database's: they go on side by side.
-    with hashing(home, delivery_id, digests) as roots:
+    with _unseen(conn, unchanged) as unseen, hashing(home, delivery_id, digests) as roots:
+        stood = _stood(conn, spec, waiting, unchanged, unseen) if withdraws else 0
         change = land(
             conn,
             position,
-            Staged(waiting.rows, digests, tally.puts, tally.withdrawals),
+            Staged(waiting.rows, digests, tally.puts, tally.withdrawals, unseen),
             source=spec.source,
             delivery_id=delivery_id,
             is_snapshot=withdraws,
@@ -103,7 +113,30 @@ def land_waiting(
         )
         if withdraws:
             check_withdrawals(change.withdrawn, stood, spec)
-        return tally, summed(change, roots.accepted(), roots.versions(), position, tally.unresolved)
+        landed = summed(change, roots.accepted(), roots.versions(), position, tally.unresolved)
+        if waiting.chunks:
+            remember(conn, store, spec, delivery_id, waiting.chunks, taken.gone, landed.accepted_root)
+        return tally, landed
+
+
+@contextmanager
+def _unseen(conn: Connection, unchanged: Unchanged | None) -> Iterator[Table | None]:
+    """The records that no row speaks of, where it is known which these may be."""
+    if unchanged is None:
+        yield None
+        return
+    with dialect.temporary(conn, "unseen", [Column(RECORD_KEY, LargeBinary, primary_key=True)]) as table:
+        dialect.bulk_load(conn, table, unchanged.unseen.to_frame(RECORD_KEY))
+        yield table
+
+
+def _stood(
+    conn: Connection, spec: SourceSpec, waiting: Waiting, unchanged: Unchanged | None, unseen: Table | None
+) -> int:
+    """How many records of the source stand before the landing."""
+    if unchanged is None or unseen is None:
+        return standing(conn, spec.record_type, spec.source)
+    return unchanged.untouched + standing_among(conn, spec.record_type, spec.source, unseen, waiting.rows)
 
 
 def _without(tally: Tally, taken: Repetitions) -> Tally:

@@ -24,13 +24,16 @@ from gateway import deliveries, quarantine
 from gateway.erasure.listed import erased_count, screen
 from gateway.judge import judge, mentioned
 from gateway.landing import Waiting
+from gateway.remembered.recall import is_remembered, recall
+from gateway.remembered.rows import FOUND
+from gateway.remembered.staging import hold_against, keep_chunk, to_keep
 from gateway.resolve import resolve
 from gateway.sealing import load_sealer
 from gateway.staging import order, stage, standing_salts
 from gateway.steps import Judged
 from gateway.store import Store
 from gateway.store import stage as stages
-from gateway.store.stage import MENTIONED, PUT, ROW_BITS, Chunk
+from gateway.store.stage import MENTIONED, PUT, ROW_BITS, UNCHANGED, Chunk
 from gateway.tally import Tally, from_json, renumbered, summed, tally
 from schemas.columnar import contract
 from schemas.judgement import ROW
@@ -62,6 +65,7 @@ class Place:
         delivery_id, part, number: of the delivery, the part and, in it, the chunk.
         is_last: of its part.
         rules: fingerprint of what judges it.
+        memory: delivery whose rows it is held against; empty for none.
     """
 
     delivery_id: str
@@ -69,6 +73,7 @@ class Place:
     number: int
     is_last: bool
     rules: str
+    memory: str = ""
 
 
 HandOver = Callable[[Place, Sheet, SourceSpec], bool]
@@ -90,11 +95,22 @@ def mapped_chunks(delivery: Delivery, spec: SourceSpec, part: Piece, max_unpacke
         yield map_sheet(sheet, spec)
 
 
-def judged_chunk(store: Store, mapped: Mapped, spec: SourceSpec) -> tuple[Judged, Tally]:
-    """A chunk held against the contract and the erasure list, and what it counts."""
+def judged_chunk(
+    store: Store, mapped: Mapped, spec: SourceSpec, found: pl.DataFrame | None = None
+) -> tuple[Judged, Tally]:
+    """A chunk held against the contract and the erasure list, and what it counts.
+
+    Args:
+        found: its recognised rows, which are good and say what stands: they are counted and not judged.
+    """
     rules = contract(spec.record_type)
-    judged = screen(store, judge(mapped, rules, spec), rules)
-    return judged, tally(judged, rules, spec)
+    known = pl.DataFrame(schema=FOUND) if found is None else found
+    left = mapped
+    if known.height:
+        left = replace(mapped, frame=mapped.frame.join(known, on=ROW, how="anti", maintain_order="left"))
+    judged = replace(screen(store, judge(left, rules, spec), rules), mapped=mapped)
+    counted = tally(judged, rules, spec)
+    return judged, replace(counted, puts=counted.puts + known.height)
 
 
 def staged_rows(
@@ -112,11 +128,20 @@ def staged_rows(
     return rows, replace(counted, unresolved=unresolved, generation=resolved.generation)
 
 
-def stage_part(store: Store, delivery_id: str, part: Piece, spec: SourceSpec, hand_over: HandOver = keep) -> None:
+def stage_part(
+    store: Store,
+    delivery_id: str,
+    part: Piece,
+    spec: SourceSpec,
+    hand_over: HandOver = keep,
+    *,
+    with_memory: bool = True,
+) -> None:
     """Stage one part of a delivery, from where it was left; done once more, it does nothing.
 
     Args:
         hand_over: is offered every chunk; what it takes is staged when whoever made it says so.
+        with_memory: rows that say what the source said before may be recognised.
 
     Raises:
         Undecodable, SourceChanged: the delivery is to be refused.
@@ -126,8 +151,10 @@ def stage_part(store: Store, delivery_id: str, part: Piece, spec: SourceSpec, ha
         delivery = deliveries.load(conn, delivery_id, store.settings.home)
     sheets = decode_piece(delivery, spec, part, store.settings.max_unpacked_bytes, CHUNK_ROWS)
     with store.write() as conn:
-        rules = fingerprint(conn, store, spec)
-        stages.prepare_stage(conn, spec.record_type, delivery_id, rules)
+        found = recall(conn, store, spec) if with_memory else None
+        memory = found.manifest.delivery_id if found else ""
+        rules = fingerprint(conn, store, spec, memory)
+        stages.prepare_stage(conn, spec.record_type, delivery_id, {rules, fingerprint(conn, store, spec)})
         there = [row for row in stages.chunks_of(conn, delivery_id) if row.part == part.number]
     if _is_whole(there):
         return
@@ -135,13 +162,13 @@ def stage_part(store: Store, delivery_id: str, part: Piece, spec: SourceSpec, ha
     with ThreadPoolExecutor(1) as writer:
         written: Future[None] | None = None
         for number, (sheet, is_last) in enumerate(_with_last(sheets)):
-            place = Place(delivery_id, part.number, number, is_last, rules)
+            place = Place(delivery_id, part.number, number, is_last, rules, memory)
             if number in staged or hand_over(place, sheet, spec):
                 continue
-            chunk = _chunk(store, place, sheet, spec)
+            chunk, kept = _chunk(store, place, sheet, spec)
             if written is not None:
                 written.result()
-            written = writer.submit(_write, store, place, chunk, spec)
+            written = writer.submit(_write, store, place, chunk, spec, kept)
         if written is not None:
             written.result()
 
@@ -152,20 +179,29 @@ def stage_chunk(store: Store, place: Place, sheet: Sheet, spec: SourceSpec) -> N
     Raises:
         SourceChanged: the delivery is to be refused.
     """
-    _write(store, place, _chunk(store, place, sheet, spec), spec)
+    chunk, kept = _chunk(store, place, sheet, spec)
+    _write(store, place, chunk, spec, kept)
 
 
-def _chunk(store: Store, place: Place, sheet: Sheet, spec: SourceSpec) -> Chunk:
-    judged, counted = judged_chunk(store, map_sheet(sheet, spec), spec)
+def _chunk(store: Store, place: Place, sheet: Sheet, spec: SourceSpec) -> tuple[Chunk, pl.DataFrame | None]:
+    """What is staged of a chunk, and what is to be remembered of it."""
+    mapped = map_sheet(sheet, spec)
+    seen = hold_against(store, place.delivery_id, place.memory, mapped, spec)
+    judged, counted = judged_chunk(store, mapped, spec, seen.found)
     with store.read() as conn:
         rows, counted = staged_rows(conn, store, judged, counted, spec, place.part)
     rejected = quarantine.prepare(store, judged, spec, place.delivery_id, place.part)
-    return Chunk(place.part, place.number, place.is_last, rows, rejected, counted.as_json())
+    unchanged = seen.found.with_columns(order(place.part), pl.lit(PUT).alias("op")).select(*UNCHANGED)
+    chunk = Chunk(place.part, place.number, place.is_last, rows, rejected, counted.as_json(), unchanged)
+    return chunk, to_keep(seen, judged, rows, spec, place.part)
 
 
-def _write(store: Store, place: Place, chunk: Chunk, spec: SourceSpec) -> None:
+def _write(store: Store, place: Place, chunk: Chunk, spec: SourceSpec, kept: pl.DataFrame | None) -> None:
     with store.write() as conn:
-        stages.put_chunk(conn, spec.record_type, place.delivery_id, place.rules, chunk)
+        is_ours = stages.put_chunk(conn, spec.record_type, place.delivery_id, place.rules, chunk)
+        # Whoever comes second has given personal rows other salts: what is remembered must be what was staged.
+        if is_ours and kept is not None:
+            keep_chunk(store, spec, place.delivery_id, chunk.part, chunk.number, kept)
 
 
 def _with_last(sheets: Iterable[Sheet]) -> Iterator[tuple[Sheet, bool]]:
@@ -183,19 +219,24 @@ def _is_whole(staged: Sequence[Row[Any]]) -> bool:
     return any(row.is_last and row.chunk + 1 == len(staged) for row in staged)
 
 
-def fingerprint(conn: Connection, store: Store, spec: SourceSpec) -> str:
-    """What judged a chunk: another mapping, another version of ours or a longer erasure list may judge it otherwise."""
+def fingerprint(conn: Connection, store: Store, spec: SourceSpec, memory: str = "") -> str:
+    """What judged a chunk: another mapping, another version of ours or a longer erasure list may judge it otherwise.
+
+    Args:
+        memory: delivery of whose rows some were recognised.
+    """
     erased = erased_count(conn, spec.record_type)
-    said = f"{version('xinqiao')}\n{CHUNK_ROWS}\n{store.settings.part_bytes}\n{erased}\n{spec!r}"
+    said = f"{version('xinqiao')}\n{CHUNK_ROWS}\n{store.settings.part_bytes}\n{erased}\n{spec!r}\n{memory}"
     return hashlib.sha256(said.encode()).hexdigest()
 
 
 def is_staged(conn: Connection, store: Store, delivery_id: str, parts: Sequence[Piece], spec: SourceSpec) -> bool:
     """Whether every chunk of every part is there."""
     there = stages.chunks_of(conn, delivery_id)
-    rules = fingerprint(conn, store, spec)
+    memory = recall(conn, store, spec)
+    rules = {fingerprint(conn, store, spec, name) for name in ("", memory.manifest.delivery_id if memory else "")}
     whole = all(_is_whole([row for row in there if row.part == part.number]) for part in parts)
-    return whole and all(row.rules == rules for row in there)
+    return whole and all(row.rules in rules for row in there)
 
 
 def waiting(
@@ -237,4 +278,13 @@ def waiting(
                 if mapped.frame[ROW].is_in(wanted.implode()).any():
                     yield part.number, starts[part.number], judged_chunk(store, mapped, spec)[0]
 
-    return Waiting(stage_tables.rows, summed(tallies), digests, rejected, again)
+    plain = fingerprint(conn, store, spec)
+    return Waiting(
+        stage_tables.rows,
+        summed(tallies),
+        digests,
+        rejected,
+        again,
+        memory=recall(conn, store, spec) if any(row.rules != plain for row in entries) else None,
+        chunks=[(row.part, row.chunk) for row in entries] if is_remembered(spec) else [],
+    )

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from connectors.decode import Piece, decode_chunks
@@ -25,6 +26,8 @@ from gateway.landing import Waiting, land_waiting
 from gateway.linking import link_waiting
 from gateway.parts import CHUNK_ROWS, SMALL_BYTES, is_staged, judged_chunk, plan_parts, stage_part, staged_rows, waiting
 from gateway.receipts import proven, refusal, write_receipt
+from gateway.remembered.landing import StaleError
+from gateway.remembered.staging import forget_delivery, tidy
 from gateway.signatures.admission import Presented, admit, demand_admitted
 from gateway.staging_processes import staging_processes
 from gateway.steps import Landed
@@ -33,6 +36,8 @@ from gateway.store.landing import hold_feed
 from gateway.store.stage import DIGEST, discard, temporary_rows
 
 __all__ = ["STOPPED", "deliver", "land", "land_staged", "plan_parts", "receive", "refusing", "repeat", "stage_part"]
+
+log = structlog.get_logger(__name__)
 
 STOPPED = (Undecodable, SourceChanged, ExpectationFailed, SignatureRefused)
 """What stops a whole delivery: its bytes are kept, the agency is told, nothing is landed."""
@@ -79,11 +84,32 @@ def deliver(
         only = _only_chunk(delivery, spec, store.settings.max_unpacked_bytes)
         if only is not None:
             return land(store, delivery_id, only, spec, now)
-        parts = plan_parts(store, delivery_id, spec)
-        with staging_processes(store, delivery, spec, processes) as hand_over:
-            for part in parts:
-                stage_part(store, delivery_id, part, spec, hand_over)
-        return _land_parts(store, delivery_id, parts, spec, now)
+        try:
+            return _stage_and_land(store, delivery_id, delivery, spec, now, processes)
+        except StaleError as error:
+            # What rows were held against is not sure any more, or the stage was emptied.
+            log.warning("staged anew", source=spec.source, delivery_id=delivery_id, reason=str(error))
+        try:
+            return _stage_and_land(store, delivery_id, delivery, spec, now, processes, with_memory=False)
+        except StaleError as error:
+            raise _not_staged(delivery_id) from error
+
+
+def _stage_and_land(
+    store: Store,
+    delivery_id: str,
+    delivery: Delivery,
+    spec: SourceSpec,
+    now: datetime,
+    processes: int | None,
+    *,
+    with_memory: bool = True,
+) -> dict[str, Any]:
+    parts = plan_parts(store, delivery_id, spec)
+    with staging_processes(store, delivery, spec, processes) as hand_over:
+        for part in parts:
+            stage_part(store, delivery_id, part, spec, hand_over, with_memory=with_memory)
+    return _land_parts(store, delivery_id, parts, spec, now)
 
 
 def _only_chunk(delivery: Delivery, spec: SourceSpec, max_unpacked_bytes: int) -> Mapped | None:
@@ -103,6 +129,7 @@ def refusing(store: Store, delivery_id: str, spec: SourceSpec, now: datetime) ->
     except STOPPED as error:
         with store.write() as conn:
             discard(conn, spec.record_type, delivery_id)
+        forget_delivery(store, spec.source, delivery_id)
         refusal(store, delivery_id, error, now)
         raise
 
@@ -140,7 +167,8 @@ def land_staged(store: Store, delivery_id: str, spec: SourceSpec, now: datetime)
     """Land a delivery whose parts are all staged, in one transaction.
 
     Raises:
-        Refused: a part of it is not staged, or no longer, because the database crashed in between; stage it again.
+        Refused: a part of it is not staged, or no longer, because the database crashed in between or what its rows
+            were held against has changed; stage it again.
         ExpectationFailed: nothing was landed; the refusal is in the log.
         SignatureRefused: it was refused when it was received.
     """
@@ -149,7 +177,10 @@ def land_staged(store: Store, delivery_id: str, spec: SourceSpec, now: datetime)
         demand_admitted(conn, row, spec)
     deliveries.check_bytes(deliveries.registered(row, store.settings.home))
     with refusing(store, delivery_id, spec, now):
-        return _land_parts(store, delivery_id, plan_parts(store, delivery_id, spec), spec, now)
+        try:
+            return _land_parts(store, delivery_id, plan_parts(store, delivery_id, spec), spec, now)
+        except StaleError as error:
+            raise _not_staged(delivery_id) from error
 
 
 def _land_parts(
@@ -160,21 +191,23 @@ def _land_parts(
 
     @contextmanager
     def staged(conn: Connection) -> Iterator[Waiting]:
-        _demand_staged(conn, store, delivery_id, parts, spec)
+        if not is_staged(conn, store, delivery_id, parts, spec):
+            raise StaleError("not staged as a whole by the rules of now")
         yield waiting(conn, store, delivery_id, delivery, parts, spec)
         discard(conn, spec.record_type, delivery_id)
 
     return _land(store, delivery_id, delivery, staged, spec, now, None)
 
 
-def _demand_staged(conn: Connection, store: Store, delivery_id: str, parts: Sequence[Piece], spec: SourceSpec) -> None:
-    if not is_staged(conn, store, delivery_id, parts, spec):
-        raise Refused(
-            f"交付 {delivery_id} 尚未全部暂存（或暂存因数据库崩溃而清空）；请再运行一次，已暂存的部分不会重做",
-            f"delivery {delivery_id} is not staged as a whole, or was emptied by a crash of the database; "
-            "run it again: what is staged is not done twice",
-            delivery_id=delivery_id,
-        )
+def _not_staged(delivery_id: str) -> Refused:
+    return Refused(
+        f"交付 {delivery_id} 尚未全部暂存，或暂存已失效（数据库崩溃而清空，或同一来源此后另有入库）；"
+        "请再运行一次，仍有效的部分不会重做",
+        f"delivery {delivery_id} is not staged as a whole, or its stage does not hold any more (emptied by a crash of "
+        "the database, or something else of the source has landed since); run it again: what still holds is not done "
+        "twice",
+        delivery_id=delivery_id,
+    )
 
 
 def _land(
@@ -200,6 +233,7 @@ def _land(
                 then(conn, landed)
     if again is not None:
         return repeat(store, delivery_id, again.id, spec, now)
+    tidy(store, spec)
     seal(store, now)
     link_waiting(store, spec.record_type, tally.generation, now)
     return proven(store, delivery_id)
@@ -214,6 +248,7 @@ def repeat(store: Store, delivery_id: str, original_id: str, spec: SourceSpec, n
         if deliveries.row_of(conn, delivery_id).status not in ("landed", "repeated"):
             discard(conn, spec.record_type, delivery_id)
             deliveries.note_repeat(conn, delivery_id, original_id, now, store.settings.home)
+    tidy(store, spec)
     seal(store, now)
     link_waiting(store, spec.record_type, None, now)
     return proven(store, original_id)

@@ -28,6 +28,7 @@ from gateway.erasure.listed import keep_list
 from gateway.erasure.quarantined import Person, erase_challenges, erase_rejections
 from gateway.erasure.requests import DONE, ERASING, context_of, demand_waiting, read_erasure, row_of
 from gateway.erasure.tables import erasures
+from gateway.remembered.files import forget_source
 from gateway.sealing import Sealer, load_sealer
 from gateway.staging import SALT
 from gateway.store import Store, dialect
@@ -161,6 +162,9 @@ def _erase_files(store: Store, row: Row[Any], person: Person, now: datetime) -> 
             }
             append(conn, Action.BYTES_DESTROYED, row.decided_by, facts, now)
     kept_bytes.destroy(store, row.id)
+    # Digests of whole rows: with the key, values could be tried against them.
+    for source in sorted(set(person.keys.values())):
+        forget_source(store.settings.home, load_sealer(store.settings.home), source)
     remove_of_type(store, row.record_type, now)
     with store.write() as conn:
         counts = {**row.counts, "files": len(digests)}

@@ -29,10 +29,12 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    join,
     literal,
     null,
     or_,
     select,
+    union,
     update,
 )
 
@@ -106,13 +108,16 @@ class Staged:
     Attributes:
         rows: the stage.
         digests: columns of ``stage.DIGEST``, in order of ``ord``, a chunk at a time.
-        puts, withdrawals: rows of each kind in it.
+        puts, withdrawals: rows of each kind in it, with those that are known to be unchanged and are not staged.
+        unseen: ``record_key`` of every record of the source that may stand and is not spoken of, where that is known;
+            else everything that stands and is not staged counts as not spoken of.
     """
 
     rows: FromClause
     digests: Callable[[], Iterable[pl.DataFrame]]
     puts: int
     withdrawals: int
+    unseen: FromClause | None = None
 
 
 def hold_feed(conn: Connection, record_type: str, now: str) -> Position:
@@ -131,6 +136,15 @@ def standing(conn: Connection, record_type: str, source: str) -> int:
     versions = versions_table(record_type)
     current = and_(versions.c.source == source, versions.c.superseded_seq.is_(None), versions.c.op == PUT)
     return conn.execute(select(func.count()).select_from(versions).where(current)).scalar_one()
+
+
+def standing_among(conn: Connection, record_type: str, source: str, *spoken: FromClause) -> int:
+    """How many of the records whose ``record_key`` is in one of these tables stand now."""
+    versions = versions_table(record_type)
+    keys = union(*(select(table.c.record_key) for table in spoken)).subquery()
+    current = and_(versions.c.source == source, versions.c.superseded_seq.is_(None), versions.c.op == PUT)
+    query = select(func.count()).select_from(keys).join(versions, versions.c.record_key == keys.c.record_key)
+    return conn.execute(query.where(current)).scalar_one()
 
 
 def land_frame(
@@ -332,7 +346,8 @@ class _Landing:
 
     def _number_unseen(self, fates: Table, numbered: int) -> int:
         """Withdraw everything of the source that stands and is not staged, in feed order."""
-        rows, versions = self.staged.rows, self.versions
+        rows, versions, unseen = self.staged.rows, self.versions, self.staged.unseen
+        known = versions if unseen is None else join(unseen, versions, versions.c.record_key == unseen.c.record_key)
         fate = {
             "seq": func.row_number().over(order_by=versions.c.seq) + self.position.last_seq + numbered,
             "kind": literal(WITHDRAWN),
@@ -345,7 +360,7 @@ class _Landing:
         }
         query = (
             select(*(value.label(name) for name, value in fate.items()))
-            .select_from(versions)
+            .select_from(known)
             .outerjoin(rows, rows.c.record_key == versions.c.record_key)
             .where(
                 versions.c.source == self.source,

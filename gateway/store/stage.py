@@ -9,9 +9,9 @@ one chunk is staged in a temporary table of the transaction that lands it.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -45,6 +45,16 @@ STAGED = ("ord", "record_key", "op", "uscc", "payload", "sealed", "content_hash"
 DIGEST = ("ord", "record_key", "op", "uscc", "content_hash")
 """Columns of a chunk's digest: what Merkle roots are made of, so that they need not be read back row by row."""
 
+UNCHANGED = {
+    "ord": pl.Int64,
+    "op": pl.String,
+    "content_hash": pl.Binary,
+    "file": pl.UInt32,
+    "place": pl.UInt32,
+}
+"""Columns of rows that are known to say what stands, and so are not staged: they are in the chunk's digest alone, with
+the file of what is remembered of their source and their place in it (``gateway.remembered``)."""
+
 ROW_BITS = 32
 """``ord`` of a staged row: the number of its part of the delivery, then, in this many bits, its row in the part."""
 
@@ -72,6 +82,7 @@ class Chunk:
         rows: columns of ``Stage.rows``.
         rejected: columns of ``Stage.rejected``.
         tally: what it counts, as JSON.
+        unchanged: rows that need not be staged; columns of ``UNCHANGED``.
     """
 
     part: int
@@ -80,11 +91,15 @@ class Chunk:
     rows: pl.DataFrame
     rejected: pl.DataFrame
     tally: dict[str, Any]
+    unchanged: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=UNCHANGED))
 
     @property
     def digest(self) -> pl.DataFrame:
-        """What Merkle roots are made of."""
-        return self.rows.select(DIGEST)
+        """What Merkle roots are made of: ``DIGEST`` of every accepted row, and the rest of ``UNCHANGED`` of some."""
+        staged = self.rows.select(DIGEST)
+        if self.unchanged.is_empty():
+            return staged
+        return pl.concat([staged, self.unchanged], how="diagonal").sort("ord")
 
 
 def stage_of(conn: Connection, record_type: str, delivery_id: str) -> Stage:
@@ -154,14 +169,14 @@ def _each_is_another(rows: pl.DataFrame) -> bool:
     return bool(rows.filter(pl.col("op") != MENTIONED)["record_key"].is_unique().all())
 
 
-def prepare_stage(conn: Connection, record_type: str, delivery_id: str, rules: str) -> None:
+def prepare_stage(conn: Connection, record_type: str, delivery_id: str, rules: Collection[str]) -> None:
     """Make the stage of a delivery unless it is there; one whose rows were judged by other rules begins anew."""
     # Parts may be staged at once, and one of them makes the tables.
     conn.execute(select(deliveries.c.id).where(deliveries.c.id == delivery_id).with_for_update()).one()
     stage = stage_of(conn, record_type, delivery_id)
     known = chunks_of(conn, delivery_id)
     is_there = dialect.has_table(conn, stage.rows.name)
-    if is_there and all(chunk.rules == rules for chunk in known):
+    if is_there and all(chunk.rules in rules for chunk in known):
         return
     discard(conn, record_type, delivery_id)
     stage.rows.create(conn, checkfirst=False)
@@ -176,8 +191,12 @@ def discard(conn: Connection, record_type: str, delivery_id: str) -> None:
     conn.execute(delete(staged_chunks).where(staged_chunks.c.delivery_id == delivery_id))
 
 
-def put_chunk(conn: Connection, record_type: str, delivery_id: str, rules: str, chunk: Chunk) -> None:
-    """Stage one chunk, rows and register together; a chunk that is there already stays as it is."""
+def put_chunk(conn: Connection, record_type: str, delivery_id: str, rules: str, chunk: Chunk) -> bool:
+    """Stage one chunk, rows and register together; a chunk that is there already stays as it is.
+
+    Returns:
+        whether it was staged now.
+    """
     stage = stage_of(conn, record_type, delivery_id)
     entry = {
         "delivery_id": delivery_id,
@@ -189,9 +208,11 @@ def put_chunk(conn: Connection, record_type: str, delivery_id: str, rules: str, 
         "digest": _packed(chunk.digest),
     }
     # Whoever comes second waits here for the first, and then has nothing to do.
-    if dialect.insert_missing_row(conn, staged_chunks, entry):
-        dialect.bulk_load(conn, stage.rows, chunk.rows)
-        dialect.bulk_load(conn, stage.rejected, chunk.rejected)
+    if not dialect.insert_missing_row(conn, staged_chunks, entry):
+        return False
+    dialect.bulk_load(conn, stage.rows, chunk.rows)
+    dialect.bulk_load(conn, stage.rejected, chunk.rejected)
+    return True
 
 
 def chunks_of(conn: Connection, delivery_id: str) -> Sequence[Row[Any]]:
@@ -205,7 +226,7 @@ def chunks_of(conn: Connection, delivery_id: str) -> Sequence[Row[Any]]:
 
 
 def digest_of(conn: Connection, delivery_id: str, part: int, chunk: int) -> pl.DataFrame:
-    """The digest of one staged chunk: columns of ``DIGEST``."""
+    """The digest of one staged chunk: see ``Chunk.digest``."""
     packed = conn.execute(
         select(staged_chunks.c.digest).where(
             staged_chunks.c.delivery_id == delivery_id, staged_chunks.c.part == part, staged_chunks.c.chunk == chunk
@@ -221,5 +242,6 @@ def count_rows(conn: Connection, rows: Table) -> int:
 
 def _packed(frame: pl.DataFrame) -> bytes:
     packed = io.BytesIO()
-    frame.write_ipc(packed)
+    # Lengths beside the bytes rather than views of them: a third of the size, mostly hashes, which nothing compresses.
+    frame.write_ipc(packed, compression="lz4", compat_level=pl.CompatLevel.oldest())
     return packed.getvalue()

@@ -152,6 +152,13 @@ event.listen(
     DDL("ALTER TABLE staged_chunks SET UNLOGGED").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
 )
 
+event.listen(
+    staged_chunks,
+    "after_create",
+    # Compressed already: the database would only try once more.
+    DDL("ALTER TABLE staged_chunks ALTER COLUMN digest SET STORAGE EXTERNAL").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
+)
+
 SYSTEM_COLUMNS = (
     "seq",
     "record_key",
