@@ -19,7 +19,7 @@ from connectors.vault import Vault
 from gateway.audit import Action, append
 from gateway.clock import instant, parse_instant
 from gateway.signatures.tables import delivery_signatures
-from gateway.store import Store
+from gateway.store import Store, counts
 from gateway.store.tables import deliveries
 
 DELIVERY, REPLAY, LINK = "delivery", "replay", "link"
@@ -77,6 +77,7 @@ def register(
             replay_of=replay_of,
         )
     )
+    counts.count(conn, counts.DELIVERIES, delivery.source, "received", 1)
     return delivery_id
 
 
@@ -241,6 +242,10 @@ def settle(
     conn: Connection, delivery_id: str, status: str, receipt: dict[str, object], at: datetime, entry: int
 ) -> None:
     """Write down how a delivery ended: landed, repeated or refused, with its receipt or the problem."""
+    was = select(deliveries.c.source, deliveries.c.status).where(deliveries.c.id == delivery_id).with_for_update()
+    before = conn.execute(was).one()
+    counts.count(conn, counts.DELIVERIES, before.source, before.status, -1)
+    counts.count(conn, counts.DELIVERIES, before.source, status, 1)
     conn.execute(
         update(deliveries)
         .where(deliveries.c.id == delivery_id)

@@ -24,6 +24,7 @@ from gateway.settings import Settings
 from gateway.signatures import tables as signature_tables
 from gateway.signatures.own import prepare_own_key
 from gateway.store import Store, open_store
+from gateway.store.counts import recount_missing
 from gateway.store.tables import all_tables, positions
 from gateway.store.views import create_views
 from schemas.records import RECORD_TYPES
@@ -91,6 +92,7 @@ def _prepare_tables(store: Store, now: datetime) -> None:
     with store.write() as conn:
         metadata.create_all(conn)
         create_views(conn)
+        recount_missing(conn)
         known = set(conn.execute(select(positions.c.record_type)).scalars())
         missing = [name for name in (*RECORD_TYPES, ENTITIES) if name not in known]
         if missing:

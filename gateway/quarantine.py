@@ -6,6 +6,7 @@ Nothing here lands a row; see ``gateway.replay``.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from gateway.clock import instant
 from gateway.sealing import load_sealer
 from gateway.staging import order
 from gateway.steps import Judged
-from gateway.store import Store, dialect
+from gateway.store import Store, counts, dialect
 from gateway.store.stage import ROW_BITS
 from gateway.store.tables import rejections
 from schemas.columnar import contract
@@ -95,13 +96,17 @@ def prepare(
 def keep(conn: Connection, rows: pl.DataFrame) -> None:
     """Put prepared rows into quarantine, in the transaction of their delivery's landing."""
     dialect.bulk_load(conn, rejections, rows)
+    if rows.height:
+        counts.count(conn, counts.REJECTIONS, rows["source"][0], OPEN, rows.height)
 
 
-def keep_staged(conn: Connection, staged: Table) -> None:
+def keep_staged(conn: Connection, staged: Table, source: str) -> None:
     """The same for rows that were staged chunk by chunk."""
     names = [c.name for c in rejections.c if c.name != "id"]
     rows = select(*(staged.c[name] for name in names)).order_by(staged.c.ord)
-    conn.execute(insert(rejections).from_select(names, rows, include_defaults=False))
+    keeping = insert(rejections).from_select(names, rows, include_defaults=False)
+    found = conn.execute(keeping, execution_options={"preserve_rowcount": True}).rowcount
+    counts.count(conn, counts.REJECTIONS, source, OPEN, found)
 
 
 def renumber(conn: Connection, store: Store, staged: Table, part: int, rows_before: int) -> None:
@@ -222,12 +227,13 @@ def settle(
         status=status, settled_by=actor, settled_at=instant(now), settled_in=landed_in, reason=reason
     )
     # A statement can carry some ten thousands of values, a delivery can have more rows in quarantine.
-    closed = sum(
-        conn.execute(
-            closing.where(rejections.c.id.in_(rows[start : start + _CHUNK]), rejections.c.status == OPEN)
-        ).rowcount
-        for start in range(0, len(rows), _CHUNK)
-    )
+    closed = 0
+    for start in range(0, len(rows), _CHUNK):
+        here = closing.where(rejections.c.id.in_(rows[start : start + _CHUNK]), rejections.c.status == OPEN)
+        for source, number in Counter(conn.execute(here.returning(rejections.c.source)).scalars()).items():
+            counts.count(conn, counts.REJECTIONS, source, OPEN, -number)
+            counts.count(conn, counts.REJECTIONS, source, status, number)
+            closed += number
     if closed != len(rows):
         raise Refused(
             f"{len(rows) - closed} 行已由他人处理；请刷新后再试",

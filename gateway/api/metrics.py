@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from flask import Flask, Response, g, request
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from gateway.api.callers import context, services
-from gateway.store.tables import deliveries, positions, rejections
+from gateway.store import Store
+from gateway.store.counts import DELIVERIES, REJECTIONS, STANDING, counted
+from gateway.store.tables import positions
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -73,21 +75,28 @@ def count_requests(app: Flask) -> None:
     app.after_request(end)
 
 
-def render(counted: Requests) -> str:
+def render(answered: Requests) -> str:
     """Every metric as text."""
     worker = {"worker": str(os.getpid())}
-    with services().store.read() as conn:
-        by_delivery = conn.execute(
-            select(deliveries.c.source, deliveries.c.status, func.count()).group_by(
-                deliveries.c.source, deliveries.c.status
-            )
-        ).all()
+    families = [
+        ("xinqiao_requests_total", "counter", "Requests answered by this worker process.", answered.counts()),
+        ("xinqiao_certificate_grace_requests_total", "counter", "Requests by certificates that counted by grace only.",
+         answered.by_grace()),
+        ("xinqiao_request_seconds_total", "counter", "Seconds this worker process spent answering.",
+         answered.seconds()),
+    ]  # fmt: skip
+    own = [
+        _family(name, kind, told, [({**labels, **worker}, n) for labels, n in samples])
+        for name, kind, told, samples in families
+    ]
+    return counters(services().store) + "".join(own)
+
+
+def counters(store: Store) -> str:
+    """What the database counts. Counters are read, never what they count: it costs the same however much landed."""
+    with store.read() as conn:
+        by_delivery, by_rejection, standing = (counted(conn, what) for what in (DELIVERIES, REJECTIONS, STANDING))
         by_feed = conn.execute(select(positions.c.record_type, positions.c.last_seq)).all()
-        by_rejection = conn.execute(
-            select(rejections.c.source, rejections.c.status, func.count()).group_by(
-                rejections.c.source, rejections.c.status
-            )
-        ).all()
     families = [
         ("xinqiao_deliveries", "gauge", "Deliveries by source and state.",
          [({"source": a, "status": b}, n) for a, b, n in by_delivery]),
@@ -95,12 +104,8 @@ def render(counted: Requests) -> str:
          [({"record_type": a}, n) for a, n in by_feed]),
         ("xinqiao_rejected_rows", "gauge", "Quarantined rows by source and state.",
          [({"source": a, "status": b}, n) for a, b, n in by_rejection]),
-        ("xinqiao_requests_total", "counter", "Requests answered by this worker process.",
-         [({**labels, **worker}, n) for labels, n in counted.counts()]),
-        ("xinqiao_certificate_grace_requests_total", "counter", "Requests by certificates that counted by grace only.",
-         [({**labels, **worker}, n) for labels, n in counted.by_grace()]),
-        ("xinqiao_request_seconds_total", "counter", "Seconds this worker process spent answering.",
-         [({**labels, **worker}, n) for labels, n in counted.seconds()]),
+        ("xinqiao_standing_records", "gauge", "Records that stand, by source and record type.",
+         [({"source": a, "record_type": b}, n) for a, b, n in standing]),
     ]  # fmt: skip
     return "".join(_family(*family) for family in families)
 
@@ -109,7 +114,7 @@ def _family(name: str, kind: str, told: str, samples: Iterable[Sample]) -> str:
     lines = [f"# HELP {name} {told}", f"# TYPE {name} {kind}"]
     for labels, value in samples:
         inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        lines.append(f"{name}{{{inside}}} {value:g}")
+        lines.append(f"{name}{{{inside}}} {value:.15g}")
     return "\n".join(lines) + "\n"
 
 

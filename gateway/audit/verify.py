@@ -12,6 +12,7 @@ from gateway.audit.keys import load_verifier
 from gateway.audit.notes import Checkpoint, NoteError, Verifier, open_checkpoint
 from gateway.audit.problems import Problem, Problems, Progress, place
 from gateway.audit.registers import verify_registers
+from gateway.audit.verify_counts import verify_counts
 from gateway.audit.verify_exports import verify_exports
 from gateway.audit.verify_log import verify_log
 from gateway.audit.verify_quarantine import verify_quarantine
@@ -76,6 +77,7 @@ def verify(
         verify_register(conn, log.landings, problems)
         verify_registers(conn, log.rows, problems)
         verify_quarantine(conn, log.landings, problems)
+        verify_counts(conn, problems)
         verify_exports(conn, problems)
     ordered = sorted(problems.found, key=place)
     return VerifyReport(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -43,7 +42,6 @@ from gateway.server import ServerProcess, start
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.tables import versions_table
-from schemas.identifiers import organisation, uscc
 
 ROUNDS = 3
 CLIENTS = (1, 10, 50, 250)
@@ -51,12 +49,6 @@ CLIENTS = (1, 10, 50, 250)
 
 CONNECTING = 10
 """Clients that make a new connection for each request."""
-
-DELIVERED = (1, 10, 100)
-"""Rows of the small deliveries."""
-
-DELIVERIES = 15
-"""Of each size."""
 
 _ASKED = 2_000
 _PURPOSE = "bench"
@@ -73,7 +65,6 @@ def run(
     seed: int = 7,
     seconds: float = 3.0,
     clients: Sequence[int] = CLIENTS,
-    deliveries: int = DELIVERIES,
     told: Callable[[str], None] = lambda step: None,
 ) -> dict[str, Any]:
     """Measure a new installation with ``entities`` entities, each with a registration and a licence.
@@ -81,18 +72,17 @@ def run(
     Args:
         settings: its ``database_url`` names the server if it is a PostgreSQL; otherwise one is started. Its
             ``workers`` and ``threads`` are those of the gateway.
-        deliveries: of each size.
         seconds: of each turn; there are ``ROUNDS`` turns of each kind for each number of clients, interleaved.
 
     Returns:
         for each number of clients requests/s, p50 and p99 in milliseconds of lookups and of a fixed body of the same
         length, and their ratio (medians over the rounds); ``ratio_to_fixed_body``, the worst of these ratios;
-        new connections with a whole handshake per second; the milliseconds of small deliveries with their receipt.
+        new connections with a whole handshake per second.
 
     Raises:
         AssertionError: a request was not answered, or an answer is not in the log.
     """
-    with _installed(settings, postgres, entities, seed, told) as (store, access, codes), _apart() as load:
+    with installed(settings, postgres, entities, seed, told) as (store, access, codes), _apart() as load:
         asked = [get(f"/v1/entities/{code}", Xinqiao_Purpose=_PURPOSE) for code in codes]
         fixed = get(FIXED)
         turns = _turns(load, access, {"lookup": asked, "fixed": [fixed]}, clients, seconds, told)
@@ -109,7 +99,6 @@ def run(
             "threads": store.settings.threads,
             **_figures(turns, clients),
             "handshakes_per_s": round(statistics.median(turn.per_second for turn in connected)),
-            **_deliveries(access, deliveries, told),
         }
 
 
@@ -149,7 +138,7 @@ def _figures(turns: dict[tuple[str, int], list[Answered]], clients: Sequence[int
             rates[kind] = statistics.median(turn.per_second for turn in turns[kind, number])
             figures[f"{kind}_{number}_per_s"] = round(rates[kind])
             latencies = [latency for turn in turns[kind, number] for latency in turn.latencies_ms]
-            figures[f"{kind}_{number}_p50_ms"], figures[f"{kind}_{number}_p99_ms"] = _percentiles(latencies)
+            figures[f"{kind}_{number}_p50_ms"], figures[f"{kind}_{number}_p99_ms"] = percentiles(latencies)
         # Of turns that followed each other: what else the machine did meanwhile fell on both.
         pairs = zip(turns["lookup", number], turns["fixed", number], strict=True)
         ratios.append(round(statistics.median(one.per_second / other.per_second for one, other in pairs), 2))
@@ -157,7 +146,7 @@ def _figures(turns: dict[tuple[str, int], list[Answered]], clients: Sequence[int
     return {**figures, "ratio_to_fixed_body": min(ratios)}
 
 
-def _percentiles(latencies_ms: Sequence[float]) -> tuple[float, float]:
+def percentiles(latencies_ms: Sequence[float]) -> tuple[float, float]:
     in_order = sorted(latencies_ms)
     return round(in_order[len(in_order) // 2], 2), round(in_order[len(in_order) * 99 // 100], 2)
 
@@ -171,45 +160,11 @@ def _demand_entries(store: Store, answered: int) -> None:
         raise AssertionError(f"{answered} lookups were answered and {written} are in the log")
 
 
-def _deliveries(access: Access, count: int, told: Callable[[str], None]) -> dict[str, float]:
-    """Milliseconds from sending a small file to having its receipt, over HTTPS; every file is another one."""
-    figures = {}
-    number = 0
-    with client(access.url, access.ca, access.certificate, access.key) as own:
-        for rows in DELIVERED:
-            told(f"deliveries of {rows} rows")
-            spent = []
-            for _ in range(count):
-                content = _company_list(number, rows)
-                number += rows
-                begun = time.perf_counter()
-                answer = own.post(
-                    "/v1/sources/market_supervision/company_list/deliveries",
-                    content=content,
-                    headers={"Content-Type": "text/csv"},
-                )
-                spent.append((time.perf_counter() - begun) * 1000)
-                if answer.status_code != 201 or answer.json()["new"] != rows or "audit" not in answer.json():
-                    raise AssertionError(f"not landed: {answer.text[:500]}")
-            figures[f"delivery_{rows}_p50_ms"] = round(statistics.median(spent), 1)
-    return figures
-
-
-def _company_list(first: int, rows: int) -> bytes:
-    lines = ["企业名称,统一社会信用代码,注册日期,注册资金,所在省份,地区"]
-    for number in range(first, first + rows):
-        serial = f"MB{number:06X}"
-        code = f"91330110{serial}{organisation.check_character(serial)}"
-        code += uscc.check_character(code)
-        lines.append(f'测速{number}有限公司,{code},2015-11-04,"1,000(万元)",浙江,杭州')
-    return "\r\n".join([*lines, ""]).encode()
-
-
 @contextmanager
-def _installed(
+def installed(
     settings: Settings, postgres: bool, entities: int, seed: int, told: Callable[[str], None]
 ) -> Iterator[tuple[Store, Access, list[str]]]:
-    """A running gateway with entities, a system that may read them, and codes to ask about."""
+    """A running gateway with entities, a system that may read and deliver, and codes to ask about."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xinqiao-bench-")))
         own = Settings(home=home, port=0, workers=settings.workers, threads=settings.threads)

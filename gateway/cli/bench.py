@@ -189,6 +189,23 @@ def access(settings: Settings, entities: int, seconds: float, seed: int, databas
     _tell(result, as_json)
 
 
+@bench.command("deliver")
+@click.option("--entities", default=2_000, show_default=True, type=click.IntRange(10), help="主体数 / entities")
+@click.option(
+    "--seconds", default=10.0, show_default=True, type=click.FloatRange(0.1, 600), help="每种大小的秒数 / of each size"
+)
+@_seed
+@_database
+@_json
+@click.pass_obj
+def deliver(settings: Settings, entities: int, seconds: float, seed: int, database: str, as_json: bool) -> None:
+    """Deliveries of 1, 10 and 100 rows over mutual TLS, from sending to the receipt with its proof. 小批量报送。"""
+    from gateway.bench import deliver as delivering
+
+    is_postgres = database == "postgresql"
+    _tell(delivering.run(entities, settings, is_postgres, seed, seconds, _progress()), as_json)
+
+
 @bench.command("resolve")
 @click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(100), help="行数 / rows")
 @click.option("--entities", default=900_000, show_default=True, type=click.IntRange(100), help="主体数 / entities")

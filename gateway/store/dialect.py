@@ -448,9 +448,13 @@ def count_up(conn: Connection, table: Table, key: Mapping[str, object], column: 
     Args:
         key: the whole primary key of the row.
     """
-    dialect_insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    row = dialect_insert(table).values({**key, column: amount})
-    raised = row.on_conflict_do_update(
-        index_elements=list(key), set_={column: table.c[column] + row.excluded[column]}
-    ).returning(table.c[column])
+    raised = adding(conn, table, column).values({**key, column: amount}).returning(table.c[column])
     return int(conn.execute(raised).scalar_one())
+
+
+def adding(conn: Connection, table: Table, column: str) -> Any:
+    """A statement that adds to a counter, which begins at 0 with its row; it takes whole rows as parameters."""
+    row = (postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert)(table)
+    return row.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns), set_={column: table.c[column] + row.excluded[column]}
+    )

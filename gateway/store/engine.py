@@ -10,7 +10,7 @@ from typing import Self
 from sqlalchemy import Connection, Engine, create_engine
 
 from gateway.settings import Settings
-from gateway.store import dialect
+from gateway.store import counts, dialect
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Store:
         """
         with self.engine.connect() as conn:
             conn = conn.execution_options(xinqiao_write=True)
-            with conn.begin():
+            with conn.begin(), counts.counting(conn):
                 yield conn
 
     def __enter__(self) -> Self:

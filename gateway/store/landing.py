@@ -38,7 +38,7 @@ from sqlalchemy import (
     update,
 )
 
-from gateway.store import aside, dialect
+from gateway.store import aside, counts, dialect
 from gateway.store.stage import MENTIONED, PUT, WITHDRAW, temporary_rows
 from gateway.store.tables import facet_columns, positions, versions_table
 
@@ -133,9 +133,7 @@ def hold_feed(conn: Connection, record_type: str, now: str) -> Position:
 
 def standing(conn: Connection, record_type: str, source: str) -> int:
     """How many records of a source stand now."""
-    versions = versions_table(record_type)
-    current = and_(versions.c.source == source, versions.c.superseded_seq.is_(None), versions.c.op == PUT)
-    return conn.execute(select(func.count()).select_from(versions).where(current)).scalar_one()
+    return counts.count_of(conn, counts.STANDING, source, record_type)
 
 
 def standing_among(conn: Connection, record_type: str, source: str, *spoken: FromClause) -> int:
@@ -196,6 +194,7 @@ def land(
         with dialect.temporary(conn, "fates", _fate_columns()) as fates:
             change = act.compare(fates, is_snapshot)
             _teach(act.fated(fates, lessons, change), taught)
+    counts.count(conn, counts.STANDING, source, position.record_type, change.new - change.withdrawn)
     if change.last_seq is not None:
         conn.execute(
             update(positions)

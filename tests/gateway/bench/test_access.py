@@ -11,7 +11,7 @@ from gateway.settings import Settings
 
 @pytest.mark.serial
 def test_lookups_are_measured_beside_a_fixed_body_and_every_answer_is_in_the_log() -> None:
-    figures = run(20, Settings(workers=1, threads=4), postgres=False, seconds=0.3, clients=(1, 6), deliveries=2)
+    figures = run(20, Settings(workers=1, threads=4), postgres=False, seconds=0.3, clients=(1, 6))
 
     assert (figures["database"], figures["workers"]) == ("sqlite", 1)
     for number in (1, 6):
@@ -19,7 +19,6 @@ def test_lookups_are_measured_beside_a_fixed_body_and_every_answer_is_in_the_log
         assert 0 < figures[f"lookup_{number}_per_s"] <= figures[f"fixed_{number}_per_s"]
     assert figures["ratio_to_fixed_body"] == min(figures["ratio_1"], figures["ratio_6"])
     assert figures["handshakes_per_s"] > 0
-    assert all(figures[f"delivery_{rows}_p50_ms"] > 0 for rows in (1, 10, 100))
 
 
 def test_nobody_but_a_server_on_the_loopback_is_put_under_load(sqlite_settings: Settings) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 from sqlalchemy import select
 
 from gateway.store import Store
+from gateway.store.counts import counting
 from gateway.store.landing import Change, hold_feed, land_frame
 from gateway.store.reading import feed_page, history, last_position
 from gateway.store.tables import versions_table
@@ -160,7 +161,8 @@ def test_a_snapshot_leaves_the_records_of_other_sources_alone(store: Store) -> N
 
 def test_a_transaction_that_fails_uses_no_positions(store: Store) -> None:
     with store.engine.connect().execution_options(xinqiao_write=True) as conn, conn.begin() as act:
-        land_frame(conn, hold_feed(conn, TYPE, AT), staged({"a": "A"}), source=SOURCE, delivery_id="d1")
+        with counting(conn):
+            land_frame(conn, hold_feed(conn, TYPE, AT), staged({"a": "A"}), source=SOURCE, delivery_id="d1")
         act.rollback()
 
     change = land_rows(store, {"b": "B"}, "d2")
