@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    Table,
     and_,
     func,
     insert,
@@ -22,7 +24,7 @@ from sqlalchemy import (
 )
 
 from gateway.resolve import ENTITIES
-from gateway.store import dialect
+from gateway.store import aside, dialect
 from gateway.store.stage import LESSONS
 from gateway.store.tables import crosswalk, entities, entity_names, positions
 from schemas.names import match_form_expr
@@ -65,9 +67,7 @@ def learn(conn: Connection, record_type: str, pages: Sequence[Select[Any]], auth
     # Two record types teach, under different landing locks: without an order they could wait for each other's rows.
     conn.execute(select(positions.c.last_seq).where(positions.c.record_type == ENTITIES).with_for_update())
     if record_type == "registration":
-        is_first = conn.execute(select(entities.c.uscc).limit(1)).first() is None
-        are_few = len(pages) == 1
-        written = sum(_learn_registrations(conn, page.subquery("said"), authority, is_first, are_few) for page in pages)
+        written = _learn_registrations(conn, pages, authority)
     else:
         written = sum(_learn_customs(conn, page.subquery("said")) for page in pages)
     if written:
@@ -92,18 +92,32 @@ def _learn_customs(conn: Connection, said: FromClause) -> int:
     )
 
 
-def _learn_registrations(conn: Connection, said: FromClause, authority: int, is_first: bool, are_few: bool) -> int:
+def _learn_registrations(conn: Connection, pages: Sequence[Select[Any]], authority: int) -> int:
+    is_first = conn.execute(select(entities.c.uscc).limit(1)).first() is None
+    is_large = len(pages) > 1
+    with aside.filled_aside(conn, entities) if is_first and is_large else nullcontext(entities) as known:
+        return sum(
+            _learn_page(conn, page.subquery("said"), authority, known, is_first=is_first, are_few=not is_large)
+            for page in pages
+        )
+
+
+def _learn_page(
+    conn: Connection, said: FromClause, authority: int, known: Table, *, is_first: bool, are_few: bool
+) -> int:
     """Compare in the database, and bring here only what is more than an entity's own row.
 
     Args:
+        known: the entities, or what takes their place.
         is_first: no entity was known before this delivery.
+        are_few: rows of this page, for a single answer.
     """
     row = _entity(said, authority)
     told = dialect.fetch(conn, _more_than_its_row(said, row, is_first), _TOLD, are_few=are_few)
     # What is replaced, or is not preferred, is kept: rows of other agencies may still carry it.
     differing = told.filter(pl.col("stood").is_not_null())
     written = 0 if differing.is_empty() else _replace(conn, said, row)
-    written += _add(conn, said, row, is_first)
+    written += _add(conn, known, said, row, is_first)
     historic = told.select(pl.col("name_history").str.split(";").alias("name"), "uscc").explode("name")
     names = pl.concat(
         [
@@ -163,12 +177,14 @@ def _replace(conn: Connection, said: FromClause, row: Mapping[str, ColumnElement
     return dialect.counted(conn, update(entities).values({n: v for n, v in row.items() if n != "uscc"}).where(may))
 
 
-def _add(conn: Connection, said: FromClause, row: Mapping[str, ColumnElement[Any]], is_first: bool) -> int:
+def _add(
+    conn: Connection, known: Table, said: FromClause, row: Mapping[str, ColumnElement[Any]], is_first: bool
+) -> int:
     # In order, because an index takes in neighbours much quicker than strangers.
     rows = select(*(value.label(name) for name, value in row.items())).order_by(said.c.uscc)
     if not is_first:
         rows = rows.outerjoin_from(said, entities, entities.c.uscc == said.c.uscc).where(entities.c.uscc.is_(None))
-    return dialect.counted(conn, insert(entities).from_select(list(row), rows, include_defaults=False))
+    return dialect.counted(conn, insert(known).from_select(list(row), rows, include_defaults=False))
 
 
 def _both(differing: pl.DataFrame, name: str) -> list[pl.DataFrame]:

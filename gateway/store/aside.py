@@ -1,7 +1,7 @@
-"""The first rows of a feed that is empty: written without indexes, which are built afterwards, each in one go.
+"""First rows, of a feed or of the entities: written without indexes, which are built afterwards, each in one go.
 
 Keeping four indexes row by row is more than half of what a large first landing costs; sorting and writing them at the
-end is a tenth of it. Nobody who reads the feed meanwhile waits: on PostgreSQL the rows go into partitions that are
+end is a part of that. Nobody who reads the feed meanwhile waits: on PostgreSQL the rows go into partitions that are
 made aside and take the place of the empty ones at the very end (docs/decisions/0047); on SQLite readers
 keep the state that they began with. All of it belongs to the caller's transaction, so a crash leaves nothing.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg.errors
 from sqlalchemy import (
@@ -24,18 +25,20 @@ from sqlalchemy import (
     cast,
     func,
     insert,
+    literal,
+    literal_column,
     select,
 )
 from sqlalchemy.dialects.postgresql import OID
 from sqlalchemy.dialects.postgresql.pg_catalog import pg_class, pg_index, pg_inherits
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.schema import AddConstraint
 from sqlalchemy.sql import quoted_name
 
 from gateway.store.tables import PARTITIONS, create_partitions, partition_bound, partition_name
 
 WORTH_IT = 20_000
-"""Rows from which on a first landing goes this way; below, making partitions costs more than their indexes."""
+"""Rows of a feed from which on a first landing goes this way; below, making partitions costs more than it gains."""
 
 _SUFFIX = "_aside"
 
@@ -52,19 +55,19 @@ PATIENCE_S = 30.0
 
 
 @contextmanager
-def filled_aside(conn: Connection, versions: Table) -> Iterator[Table]:
-    """Where to put the first rows of an empty versions table; at the end of the block it holds them, indexed.
+def filled_aside(conn: Connection, table: Table) -> Iterator[Table]:
+    """Where to put the first rows of an empty table; at the end of the block the table holds them, indexed.
 
-    The caller holds the lock of the feed. Whoever reads afterwards waits until the transaction ends, so little
-    should follow.
+    The caller holds the lock under which the table is written. Whoever reads afterwards waits until the transaction
+    ends, so little should follow.
     """
     if conn.dialect.name != "postgresql":
-        with _indexed_afterwards(conn, versions):
-            yield versions
-    elif not _are_ours(conn, versions):
-        yield versions
+        with _indexed_afterwards(conn, table):
+            yield table
+    elif not _are_ours(conn, table):
+        yield table
     else:
-        with _made_aside(conn, versions) as filled:
+        with _made_aside(conn, table) as filled:
             yield filled
 
 
@@ -77,37 +80,62 @@ def _indexed_afterwards(conn: Connection, table: Table) -> Iterator[None]:
         index.create(conn, checkfirst=False)
 
 
-def _are_ours(conn: Connection, versions: Table) -> bool:
-    """Whether the partitions are those that we make, and belong to us; an operator may have arranged it otherwise."""
-    parts = (
-        select(pg_class.c.relname)
-        .join(pg_inherits, pg_inherits.c.inhrelid == pg_class.c.oid)
-        .where(pg_inherits.c.inhparent == _oid(conn, versions), func.pg_has_role(pg_class.c.relowner, "USAGE"))
+def _is_partitioned(table: Table) -> bool:
+    return bool(table.dialect_options["postgresql"]["partition_by"])
+
+
+def _pieces(table: Table) -> list[str]:
+    """Names of the tables in which the rows lie: the partitions, or the table itself."""
+    return [partition_name(table, n) for n in range(PARTITIONS)] if _is_partitioned(table) else [table.name]
+
+
+def _are_ours(conn: Connection, table: Table) -> bool:
+    """Whether the pieces are those that we make, belong to us and to nobody else; an operator may have arranged it."""
+    parts = select(pg_inherits.c.inhrelid).where(pg_inherits.c.inhparent == _oid(conn, table))
+    pieces = select(pg_class.c.relname).where(
+        pg_class.c.oid.in_(parts) if _is_partitioned(table) else pg_class.c.oid == _oid(conn, table),
+        func.pg_has_role(pg_class.c.relowner, "USAGE"),
+        literal_column("relacl").is_(None),
     )
-    return set(conn.execute(parts).scalars()) == {partition_name(versions, n) for n in range(PARTITIONS)}
+    return set(conn.execute(pieces).scalars()) == set(_pieces(table))
 
 
 @contextmanager
-def _made_aside(conn: Connection, versions: Table) -> Iterator[Table]:
-    filled = versions.to_metadata(MetaData(), name=versions.name + _SUFFIX)
-    for column in filled.columns:
-        column.comment = None  # partitions have none
+def _made_aside(conn: Connection, table: Table) -> Iterator[Table]:
+    filled = table.to_metadata(MetaData(), name=table.name + _SUFFIX)
+    if _is_partitioned(table):
+        for column in filled.columns:
+            column.comment = None  # partitions have none
     indexes = sorted(filled.indexes, key=lambda index: str(index.name))
     filled.indexes.clear()
-    filled.primary_key.ddl_if(dialect="sqlite")  # a copy forgets
+    filled.primary_key.ddl_if(dialect="sqlite")  # its index is built afterwards as well
     filled.create(conn, checkfirst=False)
-    create_partitions(filled, conn)
+    if _is_partitioned(table):
+        create_partitions(filled, conn)
     yield filled
     for index in indexes:
         index.name = quoted_name(f"{index.name}{_SUFFIX}", quote=None)
         index.create(conn, checkfirst=False)
-    _vouch(conn, versions, filled)
-    if _is_locked(conn, versions) and _is_empty(conn, versions):
-        _exchange(conn, versions, filled)
+    if _is_partitioned(table):
+        _vouch(conn, table, filled)
     else:
-        rows = select(filled).order_by(filled.c.seq)
-        conn.execute(insert(versions).from_select(rows.selected_columns.keys(), rows, include_defaults=False))
-    filled.drop(conn, checkfirst=False)
+        _add_key(conn, table, filled)
+    if not (_is_locked(conn, table) and _is_empty(conn, table) and _exchange(conn, table, filled)):
+        rows = select(filled).order_by(*_order(filled))
+        conn.execute(insert(table).from_select(rows.selected_columns.keys(), rows, include_defaults=False))
+        filled.drop(conn, checkfirst=False)
+
+
+def _order(table: Table) -> list[Column[Any]]:
+    """The order in which rows are written: that of the primary key."""
+    return list(table.primary_key.columns)
+
+
+def _add_key(conn: Connection, table: Table, filled: Table) -> None:
+    quoted = conn.dialect.identifier_preparer.quote
+    columns = ", ".join(quoted(column.name) for column in table.primary_key.columns)
+    name = quoted(f"{table.primary_key.name}{_SUFFIX}")
+    conn.exec_driver_sql(f"ALTER TABLE {quoted(filled.name)} ADD CONSTRAINT {name} PRIMARY KEY ({columns})")
 
 
 def _vouch(conn: Connection, versions: Table, filled: Table) -> None:
@@ -121,10 +149,10 @@ def _vouch(conn: Connection, versions: Table, filled: Table) -> None:
         conn.execute(AddConstraint(check))
 
 
-def _is_locked(conn: Connection, versions: Table) -> bool:
-    """Wait until nobody reads the feed, but let nobody wait long behind us."""
+def _is_locked(conn: Connection, table: Table) -> bool:
+    """Wait until nobody reads the table, but let nobody wait long behind us."""
     until = time.monotonic() + PATIENCE_S
-    name = conn.dialect.identifier_preparer.format_table(versions)
+    name = conn.dialect.identifier_preparer.format_table(table)
     while True:
         try:
             with conn.begin_nested():
@@ -140,12 +168,38 @@ def _is_locked(conn: Connection, versions: Table) -> bool:
             time.sleep(_PAUSE_S)
 
 
-def _is_empty(conn: Connection, versions: Table) -> bool:
-    return conn.execute(select(versions.c.seq).limit(1)).first() is None
+def _is_empty(conn: Connection, table: Table) -> bool:
+    return conn.execute(select(literal(1)).select_from(table).limit(1)).first() is None
 
 
-def _exchange(conn: Connection, versions: Table, filled: Table) -> None:
-    """Put the filled partitions in the place of the empty ones, under their names, in one exchange with the server."""
+def _exchange(conn: Connection, table: Table, filled: Table) -> bool:
+    """Put what is filled in the place of what is empty, under its names, in one exchange with the server.
+
+    Returns:
+        False, with nothing changed, if something else in the database depends on what is empty.
+    """
+    steps = _partitions_exchanged(conn, table, filled) if _is_partitioned(table) else _exchanged(conn, table, filled)
+    try:
+        with conn.begin_nested():
+            conn.exec_driver_sql("; ".join(steps))
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
+            raise
+        return False
+    return True
+
+
+def _exchanged(conn: Connection, table: Table, filled: Table) -> list[str]:
+    quoted = conn.dialect.identifier_preparer.quote
+    names = [str(index.name) for index in table.indexes] + [str(table.primary_key.name)]
+    return [
+        f"DROP TABLE {quoted(table.name)}",
+        f"ALTER TABLE {quoted(filled.name)} RENAME TO {quoted(table.name)}",
+        *(f"ALTER INDEX {quoted(name + _SUFFIX)} RENAME TO {quoted(name)}" for name in names),
+    ]
+
+
+def _partitions_exchanged(conn: Connection, versions: Table, filled: Table) -> list[str]:
     quoted = conn.dialect.identifier_preparer.quote
     before, after = _index_names(conn, versions), _index_names(conn, filled)
     steps = []
@@ -159,7 +213,7 @@ def _exchange(conn: Connection, versions: Table, filled: Table) -> None:
             f"ALTER TABLE {full} RENAME TO {empty}",
         ]
     steps += [f"ALTER INDEX {quoted(name)} RENAME TO {quoted(before[place])}" for place, name in after.items()]
-    conn.exec_driver_sql("; ".join(steps))
+    return [*steps, f"DROP TABLE {quoted(filled.name)}"]
 
 
 def _index_names(conn: Connection, table: Table) -> dict[tuple[str, str], str]:

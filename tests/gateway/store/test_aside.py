@@ -7,14 +7,17 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, inspect, select, text
 
+from gateway import parts, pipeline
 from gateway.home import initialise
 from gateway.store import Store, aside
 from gateway.store.dialect import forget_old_rows
 from gateway.store.landing import hold_feed, land_frame
 from gateway.store.reading import feed_page, last_position
-from gateway.store.tables import versions_table
+from gateway.store.tables import entities, versions_table
 from tests.conftest import NOW
 from tests.gateway.store.test_landing import AT, SOURCE, TYPE, counts, current, land_rows, land_snapshot, staged
+from tests.support.companies import BAKERY, DAIRY, MILL
+from tests.support.deliveries import REGISTRATION, land, registrations
 
 ROWS = {name: name.upper() for name in "abcdefgh"}
 LANDED = {(number, "put", text.encode()) for number, text in enumerate(ROWS.values(), start=1)}
@@ -172,3 +175,30 @@ def test_nothing_is_read_again_while_readers_wait(store: Store) -> None:
     ]
     assert looked == [True] * 4 + [False] * 4, said
     assert not [name for name in names if "aside" in name]
+
+
+def test_the_first_registrations_teach_aside_as_well(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (parts, pipeline):
+        monkeypatch.setattr(module, "CHUNK_ROWS", 1)
+    before = shape(store)
+
+    land(store, REGISTRATION, registrations(DAIRY, MILL), registrations(BAKERY), now=NOW)
+
+    assert shape(store) == before
+    with store.read() as conn:
+        known = conn.execute(select(entities.c.uscc, entities.c.name).order_by(entities.c.uscc)).all()
+    assert known == sorted((one.uscc, one.name) for one in (DAIRY, MILL, BAKERY))
+
+
+def test_entities_that_something_else_depends_on_are_filled_in_place(store: Store) -> None:
+    with store.write() as conn:
+        conn.execute(text("CREATE VIEW of_an_operator AS SELECT name FROM entities"))
+    before = shape(store)
+
+    row = {"uscc": "91330110MA0000001X", "name": "a", "name_form": "a", "authority": 10}
+    with store.write() as conn, aside.filled_aside(conn, entities) as known:
+        conn.execute(known.insert().values(row))
+
+    assert shape(store) == before
+    with store.read() as conn:
+        assert conn.execute(text("SELECT name FROM of_an_operator")).scalars().all() == ["a"]
