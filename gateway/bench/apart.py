@@ -70,16 +70,20 @@ class Watch:
 
     def _look(self) -> None:
         while not self._ended.wait(0.05):
-            children = (file.read_text().split() for file in Path("/proc/self/task").glob("*/children"))
+            children = (_read(file).split() for file in Path("/proc/self/task").glob("*/children"))
             pids = ["self", *itertools.chain.from_iterable(children)]
             self._highest = max(self._highest, sum(_resident_kb(pid, "VmRSS") for pid in pids))
 
 
 def _resident_kb(pid: str, name: str) -> int:
     """What the kernel says; what getrusage tells of a child includes what its parent had when it was started."""
-    try:
-        said = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
-    except FileNotFoundError:
-        return 0
-    found = re.search(rf"{name}:\s+(\d+) kB", said)
+    found = re.search(rf"{name}:\s+(\d+) kB", _read(Path(f"/proc/{pid}/status")))
     return int(found[1]) if found else 0
+
+
+def _read(file: Path) -> str:
+    """Nothing of a process or a thread that has ended meanwhile."""
+    try:
+        return file.read_text("ascii", "replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
