@@ -24,7 +24,7 @@ from gateway.repetitions import Repetitions, take_out
 from gateway.sealing import load_sealer
 from gateway.steps import Judged, Landed
 from gateway.store import Store, dialect
-from gateway.store.landing import Change, Position, Staged, land, standing, standing_among
+from gateway.store.landing import Change, Position, Staged, land, standing
 from gateway.store.stage import DIGEST, PUT, ROW_BITS, WITHDRAW, lesson_columns
 from gateway.tally import Tally
 from schemas.columnar import contract
@@ -99,7 +99,7 @@ def land_waiting(
 
     # Hashing is ours and writing is the database's: they go on side by side.
     with _unseen(conn, unchanged) as unseen, hashing(home, delivery_id, digests) as roots:
-        stood = _stood(conn, spec, waiting, unchanged, unseen) if withdraws else 0
+        stood = standing(conn, spec.record_type, spec.source) if withdraws else 0
         change = land(
             conn,
             position,
@@ -128,15 +128,6 @@ def _unseen(conn: Connection, unchanged: Unchanged | None) -> Iterator[Table | N
     with dialect.temporary(conn, "unseen", [Column(RECORD_KEY, LargeBinary, primary_key=True)]) as table:
         dialect.bulk_load(conn, table, unchanged.unseen.to_frame(RECORD_KEY))
         yield table
-
-
-def _stood(
-    conn: Connection, spec: SourceSpec, waiting: Waiting, unchanged: Unchanged | None, unseen: Table | None
-) -> int:
-    """How many records of the source stand before the landing."""
-    if unchanged is None or unseen is None:
-        return standing(conn, spec.record_type, spec.source)
-    return unchanged.untouched + standing_among(conn, spec.record_type, spec.source, unseen, waiting.rows)
 
 
 def _without(tally: Tally, taken: Repetitions) -> Tally:

@@ -61,11 +61,11 @@ def link(store: Store, record_type: str, now: datetime) -> int:
     while True:
         with store.read() as conn:
             waiting = _waiting(conn, record_type, after)
-            if waiting.is_empty():
-                break
             found = _found(conn, waiting, record_type)
         if found.height:
             linked += _link_batch(store, record_type, after, now)
+        if waiting.height < _BATCH:
+            break
         after = int(waiting["seq"][-1])
     if linked:
         seal(store, now)

@@ -38,20 +38,13 @@ class Unchanged:
     """What the recognised rows of a delivery come to.
 
     Attributes:
-        records: how many records they speak of; all of these stand.
         recalled: ``ord`` and ``record_key`` of recognised rows whose record another row of the delivery speaks of too;
             which of them counts is found out of the whole rows.
         unseen: keys of records that may stand and of which no row of the delivery speaks; pl.Binary.
     """
 
-    records: int
     recalled: pl.DataFrame
     unseen: pl.Series
-
-    @property
-    def untouched(self) -> int:
-        """Records of which recognised rows alone speak."""
-        return self.records - self.recalled[RECORD_KEY].n_unique()
 
 
 def weigh(
@@ -86,7 +79,7 @@ def weigh(
     if again.height:
         for digest in map(_recognised, digests()):
             recalled.append(digest.join(again, on=list(_PLACES)).select("ord", RECORD_KEY))
-    return Unchanged(claims.records, pl.concat(recalled), unseen)
+    return Unchanged(pl.concat(recalled), unseen)
 
 
 def _recognised(digest: pl.DataFrame) -> pl.DataFrame:

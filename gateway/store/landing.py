@@ -34,7 +34,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    union,
     update,
 )
 
@@ -134,15 +133,6 @@ def hold_feed(conn: Connection, record_type: str, now: str) -> Position:
 def standing(conn: Connection, record_type: str, source: str) -> int:
     """How many records of a source stand now."""
     return counts.count_of(conn, counts.STANDING, source, record_type)
-
-
-def standing_among(conn: Connection, record_type: str, source: str, *spoken: FromClause) -> int:
-    """How many of the records whose ``record_key`` is in one of these tables stand now."""
-    versions = versions_table(record_type)
-    keys = union(*(select(table.c.record_key) for table in spoken)).subquery()
-    current = and_(versions.c.source == source, versions.c.superseded_seq.is_(None), versions.c.op == PUT)
-    query = select(func.count()).select_from(keys).join(versions, versions.c.record_key == keys.c.record_key)
-    return conn.execute(query.where(current)).scalar_one()
 
 
 def land_frame(
