@@ -40,6 +40,9 @@ from gateway.store.tables import PARTITIONS, create_partitions, partition_bound,
 WORTH_IT = 20_000
 """Rows of a feed from which on a first landing goes this way; below, making partitions costs more than it gains."""
 
+_SORTED_AT_ONCE = 5_000_000
+"""Rows up to which SQLite may sort for an index: it does so in memory, 65 bytes a row, whatever its cache."""
+
 _SUFFIX = "_aside"
 
 _CHECK = "is_in_its_place"
@@ -52,6 +55,11 @@ _PAUSE_S = 0.5
 
 PATIENCE_S = 30.0
 """How long to try to take the place of the empty partitions; after that the rows are inserted into them."""
+
+
+def is_worth_it(conn: Connection, rows: int) -> bool:
+    """Whether so many first rows of a feed should go this way."""
+    return rows >= WORTH_IT and (conn.dialect.name == "postgresql" or rows <= _SORTED_AT_ONCE)
 
 
 @contextmanager

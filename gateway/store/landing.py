@@ -197,7 +197,7 @@ def land(
 def _first_rows(conn: Connection, position: Position, staged: Staged) -> AbstractContextManager[Table]:
     """Where rows that have nothing before them are put."""
     versions = versions_table(position.record_type)
-    if position.last_seq == 0 and staged.puts >= aside.WORTH_IT:
+    if position.last_seq == 0 and aside.is_worth_it(conn, staged.puts):
         return aside.filled_aside(conn, versions)
     return nullcontext(versions)
 

@@ -130,6 +130,13 @@ def test_a_feed_that_is_not_empty_is_landed_in_place(store: Store, monkeypatch: 
     assert land_rows(store, ROWS, "d2").last_seq == 9
 
 
+def test_sqlite_does_not_sort_more_than_fits_into_memory(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside, "_SORTED_AT_ONCE", 7)
+    monkeypatch.delattr(aside, "filled_aside")
+
+    assert land_rows(sqlite_store, ROWS, "d1").last_seq == 8
+
+
 def test_rows_that_the_counter_does_not_know_of_are_never_dropped(store: Store) -> None:
     versions = versions_table(TYPE)
     with store.write() as conn:
