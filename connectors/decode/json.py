@@ -55,13 +55,6 @@ def read_ndjson(name: str, file: IO[bytes], spec: SourceSpec, rows: int) -> Iter
     return _tables(where, name, objects, spec, rows)
 
 
-def _object_in(where: str, number: int, line: bytes) -> Any:
-    try:
-        return DECODER.decode(line.decode())
-    except (ValueError, RecursionError):
-        return parse_json(f"{where}:{number}", line)  # says what is wrong, and knows byte order marks
-
-
 def _lines(where: str, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := file.readline(MAX_RECORD_BYTES):

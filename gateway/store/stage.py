@@ -28,7 +28,6 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    func,
     select,
 )
 
@@ -233,11 +232,6 @@ def digest_of(conn: Connection, delivery_id: str, part: int, chunk: int) -> pl.D
         )
     ).scalar_one()
     return pl.read_ipc(io.BytesIO(packed))
-
-
-def count_rows(conn: Connection, rows: Table) -> int:
-    """How many rows lie in a stage."""
-    return int(conn.execute(select(func.count()).select_from(rows)).scalar_one())
 
 
 def _packed(frame: pl.DataFrame) -> bytes:
