@@ -24,8 +24,15 @@ elif ! command -v npm > /dev/null; then
     exit 1
 fi
 rm -rf "$installed"
-npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error || {
+install() {
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+# Government networks often have a certificate authority of their own: then the machine's list is asked.
+log=$(mktemp)
+install 2> "$log" || NODE_USE_SYSTEM_CA=1 install || {
+    cat "$log" >&2; rm -f "$log"
     echo "The SOAP client of the tests could not be installed; is the npm registry reachable?" >&2
     exit 1
 }
+rm -f "$log"
 cp "$folder/package-lock.json" "$installed/.xinqiao-lock"
