@@ -64,7 +64,8 @@ def _by_columns(name: str, block: Block, head: Head, separator: str) -> Table | 
     body = block.text.removesuffix(b"\n").removesuffix(b"\r")
     try:
         frame = pl.read_csv(
-            body,
+            # Without a line break Polars lets a separator at the very end pass.
+            block.text if block.text.endswith(b"\n") else body + b"\n",
             has_header=False,
             infer_schema=False,
             separator=separator,

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connectors.decode import decode_chunks, decode_piece, json_items, plan_pieces
@@ -72,6 +72,7 @@ CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6) | st.
     st.integers(1, 60),
     st.booleans(),
 )
+@example([("x", "一", "甲"), ("y", "二", "乙", "2024", "")], 1, 60, False)
 def test_rows_faults_and_findings_do_not_depend_on_where_a_csv_file_is_cut(
     table: list[tuple[str, ...]], rows: int, piece_bytes: int, ends: bool
 ) -> None:
