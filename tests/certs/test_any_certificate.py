@@ -32,6 +32,7 @@ def aimed(target: str) -> Callable[[dict[str, Made], Random, int], None]:
     @LENIENT
     @given(random=st.randoms(use_true_random=False), changes=st.integers(1, 3))
     @pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
+    @pytest.mark.filterwarnings("ignore:Attribute's length must be")
     def test(targets: dict[str, Made], random: Random, changes: int) -> None:
         for data in targets[target].seeds:
             for _ in range(changes):

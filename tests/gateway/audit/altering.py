@@ -24,8 +24,9 @@ def alter(store: Store, how: Alter) -> VerifyReport:
 
 
 def found(report: VerifyReport) -> list[tuple[int | None, str, str]]:
-    """The problems without their Chinese sentences."""
-    return [(problem.entry, problem.where, problem.en) for problem in report.problems]
+    """The problems without their Chinese sentences; counters that are wrong in consequence have tests of their own."""
+    problems = [problem for problem in report.problems if not problem.where.startswith("counter ")]
+    return [(problem.entry, problem.where, problem.en) for problem in problems]
 
 
 def entry_id(idx: int) -> ScalarSelect[int]:
