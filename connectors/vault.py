@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.delivery import Part
+from connectors.durable import sync_folder
 
 DEFAULT_MAX_UNPACKED_BYTES = 2 * 1024**3
 
@@ -57,22 +58,14 @@ class Vault:
         path = self.root / "received" / digest[:2] / digest
         path.parent.mkdir(exist_ok=True)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         # Folders are made here and never removed: one whose name this process has seen to the disk is there to stay.
         found = path.parent.stat()
         if (found.st_dev, found.st_ino) not in _SYNCED:
-            _sync_folder(path.parent.parent)
+            sync_folder(path.parent.parent)
             _SYNCED.add((found.st_dev, found.st_ino))
         return path
 
 
 _SYNCED: set[tuple[int, int]] = set()
 """Device and inode of folders of the vault whose names are on the disk."""
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from certs.keys import write_whole
+from connectors.durable import sync_folder
 from gateway.audit.merkle import root
 from gateway.audit.tiles import WIDTH, Tile, split_hashes, widest
 from gateway.settings import Settings
@@ -33,7 +33,7 @@ def write_tiles(folder: Path, tiles: Mapping[Tile, bytes], committed: int) -> No
     paths = {folder / tile.path: content for tile, content in tiles.items()}
     # Waiting for the disk is most of what a seal costs, and it can be waited for at the same time.
     _at_once(lambda path: write_whole(path, paths[path]), paths)
-    _at_once(_sync_folder, {path.parent for path in paths})
+    _at_once(sync_folder, {path.parent for path in paths})
 
 
 def _at_once(act: Callable[[Path], None], paths: Collection[Path]) -> None:
@@ -56,14 +56,6 @@ def _forget_partials(folder: Path, tile: Tile, committed: int) -> None:
             path.unlink(missing_ok=True)
     if tile.width == WIDTH:
         partials.rmdir()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_tile(folder: Path, tile: Tile) -> bytes:
