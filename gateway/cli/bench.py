@@ -20,10 +20,15 @@ _rows = click.option("--rows", default=200_000, show_default=True, type=click.In
 _seed = click.option("--seed", default=7, show_default=True, help="随机种子 / seed of the synthetic rows")
 _database = click.option(
     "--database",
+    "is_postgres",
     default="postgresql",
     show_default=True,
     type=click.Choice(["postgresql", "sqlite"]),
+    callback=lambda _context, _option, name: name == "postgresql",
     help="postgresql: XINQIAO_DATABASE_URL 指明的，否则临时启动一个 / the one named there, else one of its own",
+)
+_known = click.option(
+    "--entities", default=2_000, show_default=True, type=click.IntRange(10), help="主体数 / entities in the gateway"
 )
 _json = click.option("--json", "as_json", is_flag=True, help="最后一行输出 JSON / end with one JSON line")
 
@@ -66,14 +71,13 @@ def contract(rows: int, record_type: str, seed: int, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def pipeline(
-    settings: Settings, rows: int, seed: int, database: str, record_type: str, peers: Path | None, as_json: bool
+    settings: Settings, rows: int, seed: int, is_postgres: bool, record_type: str, peers: Path | None, as_json: bool
 ) -> None:
     """GB18030 CSV to landed, audited versions, step by step, beside bare loading of finished rows."""
     from gateway.bench import pipeline as landing
 
     if peers is not None and record_type != "licence":
         raise click.UsageError("--peers 仅用于 licence / --peers goes with licence alone")
-    is_postgres = database == "postgresql"
     _tell(landing.run(rows, settings, is_postgres, record_type, seed, _progress(), peers), as_json)
 
 
@@ -84,11 +88,11 @@ def pipeline(
 @_record_type
 @_json
 @click.pass_obj
-def reload(settings: Settings, rows: int, seed: int, database: str, record_type: str, as_json: bool) -> None:
+def reload(settings: Settings, rows: int, seed: int, is_postgres: bool, record_type: str, as_json: bool) -> None:
     """The same source's rows again, some of them changed, beside their first load. 重复报送。"""
     from gateway.bench import reload as again
 
-    _tell(again.run(rows, settings, database == "postgresql", record_type, seed, _progress()), as_json)
+    _tell(again.run(rows, settings, is_postgres, record_type, seed, _progress()), as_json)
 
 
 @bench.command("lookup")
@@ -163,16 +167,16 @@ def scale_(
 @_database
 @_json
 @click.pass_obj
-def audit(settings: Settings, entries: int, seed: int, database: str, as_json: bool) -> None:
+def audit(settings: Settings, entries: int, seed: int, is_postgres: bool, as_json: bool) -> None:
     """Questions, proofs and full verification of a large log, beside bare SHA-256 over the same entries."""
     from gateway.bench import audit as auditing
 
-    result = auditing.run(entries, settings, database == "postgresql", seed, _progress())
+    result = auditing.run(entries, settings, is_postgres, seed, _progress())
     _tell(result, as_json)
 
 
 @bench.command("access")
-@click.option("--entities", default=2_000, show_default=True, type=click.IntRange(10), help="主体数 / entities")
+@_known
 @click.option(
     "--seconds", default=3.0, show_default=True, type=click.FloatRange(0.1, 60), help="每轮秒数 / of each turn"
 )
@@ -180,17 +184,16 @@ def audit(settings: Settings, entries: int, seed: int, database: str, as_json: b
 @_database
 @_json
 @click.pass_obj
-def access(settings: Settings, entities: int, seconds: float, seed: int, database: str, as_json: bool) -> None:
+def access(settings: Settings, entities: int, seconds: float, seed: int, is_postgres: bool, as_json: bool) -> None:
     """Lookups over mutual TLS, with grant, masking and audit entry, beside a fixed body of the same server. 查询。"""
     from gateway.bench import access as asking
 
-    is_postgres = database == "postgresql"
     result = asking.run(entities, settings, is_postgres, seed, seconds, told=_progress())
     _tell(result, as_json)
 
 
 @bench.command("deliver")
-@click.option("--entities", default=2_000, show_default=True, type=click.IntRange(10), help="主体数 / entities")
+@_known
 @click.option(
     "--seconds", default=10.0, show_default=True, type=click.FloatRange(0.1, 600), help="每种大小的秒数 / of each size"
 )
@@ -198,11 +201,10 @@ def access(settings: Settings, entities: int, seconds: float, seed: int, databas
 @_database
 @_json
 @click.pass_obj
-def deliver(settings: Settings, entities: int, seconds: float, seed: int, database: str, as_json: bool) -> None:
+def deliver(settings: Settings, entities: int, seconds: float, seed: int, is_postgres: bool, as_json: bool) -> None:
     """Deliveries of 1, 10 and 100 rows over mutual TLS, from sending to the receipt with its proof. 小批量报送。"""
     from gateway.bench import deliver as delivering
 
-    is_postgres = database == "postgresql"
     _tell(delivering.run(entities, settings, is_postgres, seed, seconds, _progress()), as_json)
 
 
@@ -213,11 +215,10 @@ def deliver(settings: Settings, entities: int, seconds: float, seed: int, databa
 @_database
 @_json
 @click.pass_obj
-def resolve(settings: Settings, rows: int, entities: int, seed: int, database: str, as_json: bool) -> None:
+def resolve(settings: Settings, rows: int, entities: int, seed: int, is_postgres: bool, as_json: bool) -> None:
     """Finding entities by name and place alone, every answer held against the right one. 主体关联。"""
     from gateway.bench import resolve as resolving
 
-    is_postgres = database == "postgresql"
     _tell(resolving.run(rows, entities, settings, is_postgres, seed, _progress()), as_json)
 
 
