@@ -28,7 +28,7 @@ class XinqiaoError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors travel whole between processes; the two sentences cannot be told from ``args`` again."""
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # typeshed leaves it out
 
 
 class Unavailable(XinqiaoError):

@@ -50,7 +50,7 @@ def run(rows: int = 200_000, seed: int = 7, record_type: str = "licence") -> dic
     for _ in range(ROUNDS):
         agreed = Contract(RECORD_TYPES[record_type])
         mapped = _timed(seconds["map"], lambda: [map_sheet(sheet, spec).frame for sheet in sheets])
-        judged: list[Judgement] = _timed(seconds["judge"], lambda: list(map(agreed.judge, mapped)))  # noqa: B023
+        judged: list[Judgement] = _timed(seconds["judge"], lambda: list(map(agreed.judge, mapped)))  # noqa: B023  # called at once
         accepted = sum(judgement.accepted.height for judgement in judged)
         _timed(seconds["plain"], lambda: plain_load(sample, record_type))
     both = [sum(spent) for spent in zip(seconds["map"], seconds["judge"], strict=True)]

@@ -248,7 +248,7 @@ def _static_log(
                 "出示证书时须以 --ca 指明服务器的根证书", "with --cert, name the server's authorities by --ca"
             )
         # What comes is believed for the log's signature alone, so whoever serves it need not be known.
-        return log_at(stack.enter_context(httpx.Client(base_url=prefix, verify=False, trust_env=False)))  # noqa: S501
+        return log_at(stack.enter_context(httpx.Client(base_url=prefix, verify=False, trust_env=False)))  # noqa: S501  # see above
     folder = Path(log)
     if not folder.is_dir():
         raise Refused(f"{log} 既不是地址也不是文件夹", f"{log} is neither an address nor a folder")

@@ -149,14 +149,14 @@ event.listen(
     staged_chunks,
     "after_create",
     # Emptied by a crash of the database together with the stages it tells of.
-    DDL("ALTER TABLE staged_chunks SET UNLOGGED").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
+    DDL("ALTER TABLE staged_chunks SET UNLOGGED").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]  # theirs
 )
 
 event.listen(
     staged_chunks,
     "after_create",
     # Compressed already: the database would only try once more.
-    DDL("ALTER TABLE staged_chunks ALTER COLUMN digest SET STORAGE EXTERNAL").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
+    DDL("ALTER TABLE staged_chunks ALTER COLUMN digest SET STORAGE EXTERNAL").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]  # theirs
 )
 
 SYSTEM_COLUMNS = (

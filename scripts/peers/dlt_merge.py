@@ -22,13 +22,13 @@ SCHEMA_CONTRACT = {"tables": "evolve", "columns": "freeze", "data_type": "freeze
 
 def from_dicts(path: str) -> Iterator[dict[str, str]]:
     """The rows as Python dicts, as most dlt sources yield them."""
-    with open(path, encoding="utf-8", newline="") as file:  # noqa: PTH123
+    with open(path, encoding="utf-8", newline="") as file:  # noqa: PTH123  # path is text
         yield from csv.DictReader(file)
 
 
 def from_arrow(path: str) -> Iterator[pyarrow.Table]:
     """The rows as Arrow tables of text, the fastest way into dlt."""
-    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123  # path is text
         names = next(csv.reader(file))
     options = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()), strings_can_be_null=True)
     reading = pyarrow.csv.ReadOptions(block_size=16 * 1024 * 1024)
