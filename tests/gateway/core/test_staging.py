@@ -15,8 +15,9 @@ from sqlalchemy import Connection, inspect, text
 from connectors.errors import ExpectationFailed, Refused
 from connectors.registry import source
 from connectors.spec import Expect
-from gateway import exchange, parts, pipeline, quarantine
+from gateway import exchange, pipeline, quarantine
 from gateway.store import Store, aside, stage
+from tests.support.chunks import cut_into, watch_judging
 from tests.support.companies import BAKERY, DAIRY, MILL, WRONG_CHECK
 from tests.support.deliveries import (
     ABNORMAL,
@@ -47,22 +48,13 @@ class PowerCutError(Exception):
 
 @pytest.fixture(autouse=True)
 def _two_rows_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "CHUNK_ROWS", 2)
-    monkeypatch.setattr(pipeline, "CHUNK_ROWS", 2)
+    cut_into(monkeypatch, 2)
 
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Rows of each chunk that was judged."""
-    seen: list[int] = []
-    judge = parts.judge
-
-    def counted(mapped: Any, *rules: Any) -> Any:
-        seen.append(mapped.frame.height)
-        return judge(mapped, *rules)
-
-    monkeypatch.setattr(parts, "judge", counted)
-    return seen
+    return watch_judging(monkeypatch, lambda mapped: [mapped.frame.height])
 
 
 def stages(store: Store) -> set[str]:

@@ -21,6 +21,7 @@ from connectors.spec import Expect
 from gateway import parts, pipeline, staging_processes
 from gateway.settings import Settings
 from gateway.store import Store, stage
+from tests.support.chunks import cut_into, watch_judging
 from tests.support.companies import BAKERY, DAIRY, MILL, WRONG_CHECK
 from tests.support.deliveries import COMPANY_LIST, company_list, upload
 from tests.support.standing import counts, feed, rejected, status, told, verified
@@ -28,23 +29,14 @@ from tests.support.standing import counts, feed, rejected, status, told, verifie
 
 @pytest.fixture(autouse=True)
 def _everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "CHUNK_ROWS", 2)
-    monkeypatch.setattr(pipeline, "CHUNK_ROWS", 2)
+    cut_into(monkeypatch, 2)
     monkeypatch.setattr(staging_processes, "WORTH_BYTES", 0)
 
 
 @pytest.fixture
 def judged_here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """First row of each chunk that this process judged itself."""
-    seen: list[int] = []
-    judge = parts.judge
-
-    def counted(mapped: Any, *rules: Any) -> Any:
-        seen.append(mapped.frame["_row"][0])
-        return judge(mapped, *rules)
-
-    monkeypatch.setattr(parts, "judge", counted)
-    return seen
+    return watch_judging(monkeypatch, lambda mapped: [mapped.frame["_row"][0]])
 
 
 SPEC = replace(source(COMPANY_LIST), expect=Expect())

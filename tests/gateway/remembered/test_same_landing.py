@@ -30,6 +30,7 @@ from gateway.store import Store, open_store
 from gateway.store.tables import deliveries as register
 from gateway.store.tables import entities, entity_names, versions_table
 from tests.conftest import NOW
+from tests.support.chunks import cut_into
 from tests.support.companies import BAKERY, DAIRY, MILL, WRONG_CHECK
 from tests.support.deliveries import COMPANY_LIST, COMPLAINTS, Row, company_list, complaint, complaints, pages
 from tests.support.standing import rejected, verified
@@ -191,8 +192,7 @@ def _installation(request: pytest.FixtureRequest, kind: str, home: Path) -> Iter
 
 @pytest.fixture(autouse=True)
 def _the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "CHUNK_ROWS", 5)
-    monkeypatch.setattr(pipeline, "CHUNK_ROWS", 5)
+    cut_into(monkeypatch, 5)
     monkeypatch.setattr(staging, "new_salt", lambda: b"s" * 32)
     monkeypatch.setattr("gateway.deliveries.secrets.token_hex", lambda size: "0" * 2 * size)
 

@@ -14,14 +14,14 @@ import pytest
 from connectors.errors import ExpectationFailed, Refused
 from connectors.registry import source
 from connectors.spec import Expect, SourceSpec
-from gateway import judge as judging
-from gateway import parts, pipeline, replay
+from gateway import pipeline, replay
 from gateway.erasure.erasing import approve
 from gateway.erasure.requests import Wanted, ask
 from gateway.remembered import recall
 from gateway.remembered.files import FOLDER
 from gateway.sealing import load_sealer
 from gateway.store import Store
+from tests.support.chunks import cut_into, watch_judging
 from tests.support.companies import MILL
 from tests.support.deliveries import COMPLAINTS, Row, complaint, complaints, pages
 from tests.support.standing import counts, current, rejected, status, told, verified
@@ -32,22 +32,13 @@ CHANGES = replace(source(COMPLAINTS), expect=Expect())
 
 @pytest.fixture(autouse=True)
 def _two_rows_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "CHUNK_ROWS", 2)
-    monkeypatch.setattr(pipeline, "CHUNK_ROWS", 2)
+    cut_into(monkeypatch, 2)
 
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Numbers of the complaints that were judged."""
-    seen: list[str] = []
-    judge = judging.judge
-
-    def counted(mapped: Any, *rules: Any) -> Any:
-        seen.extend(mapped.frame["complaint_no"].to_list())
-        return judge(mapped, *rules)
-
-    monkeypatch.setattr(parts, "judge", counted)
-    return seen
+    return watch_judging(monkeypatch, lambda mapped: mapped.frame["complaint_no"].to_list())
 
 
 def row(number: int, topic: str = "题", **changed: str) -> Row:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, inspect, select, text
 
-from gateway import parts, pipeline
 from gateway.home import initialise
 from gateway.store import Store, aside
 from gateway.store.dialect import forget_old_rows
@@ -16,6 +15,7 @@ from gateway.store.reading import feed_page, last_position
 from gateway.store.tables import entities, versions_table
 from tests.conftest import NOW
 from tests.gateway.store.test_landing import AT, SOURCE, TYPE, counts, current, land_rows, land_snapshot, staged
+from tests.support.chunks import cut_into
 from tests.support.companies import BAKERY, DAIRY, MILL
 from tests.support.deliveries import REGISTRATION, land, registrations
 
@@ -185,8 +185,7 @@ def test_nothing_is_read_again_while_readers_wait(store: Store) -> None:
 
 
 def test_the_first_registrations_teach_aside_as_well(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (parts, pipeline):
-        monkeypatch.setattr(module, "CHUNK_ROWS", 1)
+    cut_into(monkeypatch, 1)
     before = shape(store)
 
     land(store, REGISTRATION, registrations(DAIRY, MILL), registrations(BAKERY), now=NOW)
