@@ -6,13 +6,13 @@ Landing writes these roots and verification recomputes them, through the same fu
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from gateway.audit.merkle import fold, leaf_hashes, parents, root
+from schemas.canonical import canonical_json
 
 __all__ = ["VERSION_COLUMNS", "GrowingTree", "root", "version_leaf_hashes", "version_leaves"]
 
@@ -31,7 +31,7 @@ VERSION_COLUMNS: dict[str, type[pl.DataType]] = {
 
 _OPENINGS = [f'{"," if number else "{"}"{name}":' for number, name in enumerate(VERSION_COLUMNS)]
 
-_FEW = 100
+_FEW = 50
 """Versions up to which writing them one by one costs less than the questions to Polars for each column."""
 
 _NEEDS_ESCAPING = r'["\\\x00-\x1f]'
@@ -62,9 +62,7 @@ def version_leaves(frame: pl.DataFrame) -> list[bytes]:
 
 
 def _leaf(version: Mapping[str, Any]) -> bytes:
-    said = {name: v.hex() if isinstance(v, bytes) else v for name, v in version.items() if v is not None}
-    # The names are ASCII, so their order by character is that of RFC 8785.
-    return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return canonical_json({name: v.hex() if isinstance(v, bytes) else v for name, v in version.items()})
 
 
 def version_leaf_hashes(frame: pl.DataFrame) -> list[bytes]:
@@ -90,7 +88,7 @@ def _json_text(column: pl.Series) -> pl.Series:
     if not column.str.contains(_NEEDS_ESCAPING).any():
         return '"' + column + '"'
     distinct = column.unique().drop_nulls()
-    escaped = [json.dumps(value, ensure_ascii=False) for value in distinct]
+    escaped = [canonical_json(value).decode() for value in distinct]
     return column.replace_strict(distinct, pl.Series(escaped, dtype=pl.String))
 
 

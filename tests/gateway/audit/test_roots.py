@@ -20,7 +20,7 @@ _VERSIONS = st.fixed_dictionaries(
         "landed_at": _TEXT,
         "op": st.sampled_from(["put", "withdraw"]),
         "record_key": st.binary(min_size=1, max_size=40),
-        "seq": st.integers(1, 2**53),
+        "seq": st.integers(1, 2**53 - 1),
         "source": _TEXT,
         "uscc": st.none() | _TEXT,
         "version": st.integers(1, 2**31),
