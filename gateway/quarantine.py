@@ -105,8 +105,7 @@ def keep_staged(conn: Connection, staged: Table, source: str) -> None:
     names = [c.name for c in rejections.c if c.name != "id"]
     rows = select(*(staged.c[name] for name in names)).order_by(staged.c.ord)
     keeping = insert(rejections).from_select(names, rows, include_defaults=False)
-    found = conn.execute(keeping, execution_options={"preserve_rowcount": True}).rowcount
-    counts.count(conn, counts.REJECTIONS, source, OPEN, found)
+    counts.count(conn, counts.REJECTIONS, source, OPEN, dialect.counted(conn, keeping))
 
 
 def renumber(conn: Connection, store: Store, staged: Table, part: int, rows_before: int) -> None:

@@ -360,9 +360,8 @@ class _Landing:
         )
         return self._fill(fates, list(fate), query)
 
-    def _fill(self, fates: Table, names: Sequence[str], query: Any) -> int:
-        statement = insert(fates).from_select(list(names), query, include_defaults=False)
-        return self.conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+    def _fill(self, fates: Table, names: list[str], query: Any) -> int:
+        return dialect.counted(self.conn, insert(fates).from_select(names, query, include_defaults=False))
 
     def _count(self, fates: Table) -> dict[str, int]:
         rows = self.conn.execute(
