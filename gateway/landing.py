@@ -19,13 +19,13 @@ from gateway.entities import learn
 from gateway.expect import check_delivery, check_withdrawals
 from gateway.judge import RECORD_KEY, conflict_faults
 from gateway.remembered.files import Memory
-from gateway.remembered.landing import Unchanged, remember, restage, weigh
+from gateway.remembered.landing import StaleError, Unchanged, remember, restage, weigh
 from gateway.repetitions import Repetitions, take_out
 from gateway.sealing import load_sealer
 from gateway.steps import Judged, Landed
 from gateway.store import Store, dialect
 from gateway.store.landing import Change, Position, Staged, land, standing
-from gateway.store.stage import DIGEST, PUT, ROW_BITS, WITHDRAW, lesson_columns
+from gateway.store.stage import DIGEST, PUT, ROW_BITS, WITHDRAW, lesson_columns, stage_of
 from gateway.tally import Tally
 from schemas.columnar import contract
 from schemas.judgement import ROW
@@ -83,9 +83,7 @@ def land_waiting(
     home = store.settings.home
     is_snapshot = spec.delivery == "snapshot"
     withdraws = is_snapshot and not is_partial
-    unchanged = weigh(conn, waiting.memory, waiting.digests, spec, withdraws=withdraws) if waiting.memory else None
-    if unchanged is not None and isinstance(waiting.rows, Table):
-        restage(conn, spec.record_type, waiting.rows, unchanged.recalled)
+    unchanged = _unchanged(conn, waiting, spec, delivery_id, withdraws=withdraws)
     taken = take_out(conn, waiting.rows, is_snapshot=is_snapshot, sealer=load_sealer(home))
     tally = _without(waiting.tally, taken)
     if not is_partial:
@@ -117,6 +115,23 @@ def land_waiting(
         if waiting.chunks:
             remember(conn, store, spec, delivery_id, waiting.chunks, taken.gone, landed.accepted_root)
         return tally, landed
+
+
+def _unchanged(
+    conn: Connection, waiting: Waiting, spec: SourceSpec, delivery_id: str, *, withdraws: bool
+) -> Unchanged | None:
+    """What recognised rows come to; those of whose record another row speaks too are put into the stage."""
+    if waiting.memory is None:
+        return None
+    try:
+        unchanged = weigh(conn, waiting.memory, waiting.digests, spec, withdraws=withdraws)
+        if unchanged is not None:
+            restage(conn, spec.record_type, stage_of(conn, spec.record_type, delivery_id).rows, unchanged.recalled)
+    except StaleError:
+        # Whoever stages the delivery anew must not meet it again.
+        waiting.memory.shelf.forget()
+        raise
+    return unchanged
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any
 
 import polars as pl
@@ -21,10 +20,11 @@ from connectors.delivery import Delivery, Mapped, Sheet
 from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
 from gateway import deliveries, quarantine
-from gateway.erasure.listed import erased_count, screen
+from gateway.erasure.listed import screen
 from gateway.judge import judge, mentioned
 from gateway.landing import Waiting
-from gateway.remembered.recall import is_remembered, recall
+from gateway.remembered.landing import StaleError
+from gateway.remembered.recall import is_remembered, recall, rules_of
 from gateway.remembered.rows import FOUND
 from gateway.remembered.staging import hold_against, keep_chunk, to_keep
 from gateway.resolve import resolve
@@ -220,13 +220,12 @@ def _is_whole(staged: Sequence[Row[Any]]) -> bool:
 
 
 def fingerprint(conn: Connection, store: Store, spec: SourceSpec, memory: str = "") -> str:
-    """What judged a chunk: another mapping, another version of ours or a longer erasure list may judge it otherwise.
+    """What judged a chunk and cut it: under other rules, or another mapping, the same bytes may come to something else.
 
     Args:
         memory: delivery of whose rows some were recognised.
     """
-    erased = erased_count(conn, spec.record_type)
-    said = f"{version('xinqiao')}\n{CHUNK_ROWS}\n{store.settings.part_bytes}\n{erased}\n{spec!r}\n{memory}"
+    said = f"{rules_of(conn, store, spec)}\n{CHUNK_ROWS}\n{store.settings.part_bytes}\n{spec!r}\n{memory}"
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -247,7 +246,11 @@ def waiting(
     parts: Sequence[Piece],
     spec: SourceSpec,
 ) -> Waiting:
-    """A delivery whose parts are all staged, as landing takes it."""
+    """A delivery whose parts are all staged, as landing takes it.
+
+    Raises:
+        StaleError: rows of it were recognised, and what they were held against is not there any more.
+    """
     entries = stages.chunks_of(conn, delivery_id)
     by_part = [[from_json(row.tally) for row in entries if row.part == part.number] for part in parts]
     before, starts = 0, {}
@@ -279,12 +282,17 @@ def waiting(
                     yield part.number, starts[part.number], judged_chunk(store, mapped, spec)[0]
 
     plain = fingerprint(conn, store, spec)
+    memory = recall(conn, store, spec) if any(row.rules != plain for row in entries) else None
+    # It was there when the stage was found whole, but files can go at any time; without it nothing would say that
+    # recognised rows are still in the delivery.
+    if memory is None and any(row.rules != plain for row in entries):
+        raise StaleError("rows were recognised, and what they were held against is gone")
     return Waiting(
         stage_tables.rows,
         summed(tallies),
         digests,
         rejected,
         again,
-        memory=recall(conn, store, spec) if any(row.rules != plain for row in entries) else None,
+        memory=memory,
         chunks=[(row.part, row.chunk) for row in entries] if is_remembered(spec) else [],
     )

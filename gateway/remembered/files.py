@@ -11,6 +11,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -122,10 +123,23 @@ class Shelf:
         return self._read_frame(_GONE, {"ord": pl.Int64})["ord"]
 
     def forget(self) -> None:
-        """Remove the memory; none there is none to remove."""
+        """Let the memory not be used any more, and remove what can be removed."""
+        with suppress(OSError):
+            self.destroy()
+
+    def destroy(self) -> None:
+        """Remove the memory; none there is none to remove.
+
+        Raises:
+            OSError: something of it is still there.
+        """
         # First what makes the rest a memory, so that a removal that is cut off leaves none.
         (self.folder / _MANIFEST).unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # Another process may remove it at the same time.
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.folder)
+        if self.folder.exists():
+            raise OSError(f"{self.folder} is still there")
 
     def _write_frame(self, name: str, frame: pl.DataFrame) -> None:
         content = io.BytesIO()
@@ -200,9 +214,13 @@ def shelves_of(home: Path, sealer: Sealer, source: str) -> Iterator[Shelf]:
 
 
 def forget_source(home: Path, sealer: Sealer, source: str) -> None:
-    """Remove everything that is remembered of a source."""
+    """Remove everything that is remembered of a source.
+
+    Raises:
+        OSError: something of it is still there.
+    """
     for shelf in shelves_of(home, sealer, source):
-        shelf.forget()
+        shelf.destroy()
 
 
 def _rows_name(part: int, chunk: int) -> str:

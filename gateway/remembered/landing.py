@@ -71,9 +71,7 @@ def weigh(
     try:
         again = claims.again(since)
         unseen = claims.unseen(since) if withdraws else since.clear()
-    except (UnusableError, StaleError) as error:
-        # The next attempt is made without it.
-        memory.shelf.forget()
+    except UnusableError as error:
         raise StaleError(str(error)) from error
     recalled = [pl.DataFrame(schema={"ord": pl.Int64, RECORD_KEY: pl.Binary})]
     if again.height:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,11 +35,10 @@ def rules_of(conn: Connection, store: Store, spec: SourceSpec) -> str:
     The mapping is not among them: what is recognised is the row as it was mapped.
     """
     erased = erased_count(conn, spec.record_type)
-    said = (version("xinqiao"), _contract_files(), spec.source, spec.record_type, erased, store.settings.erased_again)
+    said = (version("xinqiao"), _CONTRACT, spec.source, spec.record_type, erased, store.settings.erased_again)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
-@cache
 def _contract_files() -> str:
     """The contract as it is installed: somebody may mend a code table between two versions of ours."""
     digest = hashlib.sha256()
@@ -48,6 +46,10 @@ def _contract_files() -> str:
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
         digest.update(f"{path.relative_to(folder)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+_CONTRACT = _contract_files()
+"""Of when this process loaded it; files that are altered later are not what it judges by."""
 
 
 def recall(conn: Connection, store: Store, spec: SourceSpec) -> Memory | None:

@@ -75,7 +75,9 @@ def keep_chunk(store: Store, spec: SourceSpec, delivery_id: str, part: int, chun
     try:
         shelf.write_rows(part, chunk, rows)
     except OSError as error:
-        # Landing finds that it is missing, and the delivery is not remembered.
+        # What an attempt by other rules may have left under that name must not be taken for it: landing finds nothing,
+        # and the delivery is not remembered.
+        shelf.forget()
         log.warning("chunk not remembered", source=spec.source, delivery_id=delivery_id, reason=str(error))
 
 

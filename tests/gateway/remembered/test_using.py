@@ -109,7 +109,7 @@ def test_a_mended_mapping_recognises_rows_that_are_mapped_as_before(
 
 
 def by_another_contract(store: Store, patched: pytest.MonkeyPatch, now: datetime) -> None:
-    patched.setattr(recall, "_contract_files", lambda: "of tomorrow")
+    patched.setattr(recall, "_CONTRACT", "of tomorrow")
 
 
 def by_a_setting(store: Store, patched: pytest.MonkeyPatch, now: datetime) -> None:
