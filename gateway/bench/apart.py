@@ -1,12 +1,14 @@
-"""Landing in a process of its own, so that the time and the memory measured are of landing alone."""
+"""Landing in processes of their own, so that the time and the memory measured are of landing alone."""
 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,27 +26,101 @@ from schemas.columnar import contract
 
 @dataclass(frozen=True)
 class Apart:
-    """What a process that landed one delivery used, and the processes that it started."""
+    """What a process that landed one delivery used, and the processes that it started.
 
-    seconds: float
+    Attributes:
+        begun, ended: of landing; of the clock that all processes of a machine share.
+        peak_rss_mb: of the process, since it began.
+        process: its number.
+    """
+
+    begun: float
+    ended: float
     peak_rss_mb: int
+    process: int
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.begun
+
+
+@dataclass(frozen=True)
+class Abreast:
+    """What several processes used that landed side by side.
+
+    Attributes:
+        landed: of each queue, each of its deliveries.
+    """
+
+    landed: Sequence[Sequence[Apart]]
+
+    @property
+    def seconds(self) -> float:
+        """From the first begin to the last end."""
+        return max(one.ended for one in self._all) - min(one.begun for one in self._all)
+
+    @property
+    def peak_rss_mb(self) -> int:
+        """The peaks of the processes added up, as if they had come at the same moment."""
+        return sum(max(one.peak_rss_mb for one in self._all if one.process == process) for process in self._processes)
+
+    @property
+    def _all(self) -> list[Apart]:
+        return list(itertools.chain.from_iterable(self.landed))
+
+    @property
+    def _processes(self) -> set[int]:
+        return {one.process for one in self._all}
+
+
+Kept = tuple[SourceSpec, Delivery]
+"""A delivery whose bytes are kept, and its source."""
 
 
 def deliver_apart(store: Store, spec: SourceSpec, delivery: Delivery) -> Apart:
     """Land in a process of its own, whose highest resident memory has nothing of what was measured before."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
-        return apart.submit(_deliver, store.settings, spec, delivery).result()
+    return deliver_abreast(store, [[(spec, delivery)]], 1).landed[0][0]
 
 
-def _deliver(settings: Settings, spec: SourceSpec, delivery: Delivery) -> Apart:
-    contract(spec.record_type)
+def deliver_abreast(
+    store: Store,
+    queues: Sequence[Sequence[Kept]],
+    at_once: int,
+    told: Callable[[int, Sequence[Apart]], object] = lambda queue, landed: None,
+) -> Abreast:
+    """Land so many deliveries at once, those of a queue one after the other, as the workers of an installation do.
+
+    Args:
+        queues: taken up in this order.
+        at_once: processes that land. One alone starts others to stage with, as an installation does by itself; of
+            several each stages by itself.
+        told: called with the number of a queue when all of it has landed.
+    """
+    processes = None if at_once == 1 else 1
+    landed: dict[int, list[Apart]] = {}
+    with ProcessPoolExecutor(at_once, get_context("spawn")) as apart:
+        waiting = {
+            apart.submit(_deliver_all, store.settings, queue, processes): number for number, queue in enumerate(queues)
+        }
+        for done in as_completed(waiting):
+            landed[waiting[done]] = done.result()
+            told(waiting[done], done.result())
+    return Abreast([landed[number] for number in range(len(queues))])
+
+
+def _deliver_all(settings: Settings, queue: Sequence[Kept], processes: int | None) -> list[Apart]:
     with open_home(settings) as store:
-        delivery_id = pipeline.receive(store, delivery, spec)
-        with Watch() as watch:
-            begun = time.perf_counter()
-            pipeline.deliver(store, delivery_id, spec, utc_now())
-            seconds = time.perf_counter() - begun
-        return Apart(seconds, watch.peak_rss_mb)
+        return [_deliver(store, spec, delivery, processes) for spec, delivery in queue]
+
+
+def _deliver(store: Store, spec: SourceSpec, delivery: Delivery, processes: int | None) -> Apart:
+    contract(spec.record_type)
+    delivery_id = pipeline.receive(store, delivery, spec)
+    with Watch() as watch:
+        begun = time.monotonic()
+        pipeline.deliver(store, delivery_id, spec, utc_now(), processes)
+        ended = time.monotonic()
+    return Apart(begun, ended, watch.peak_rss_mb, os.getpid())
 
 
 class Watch:

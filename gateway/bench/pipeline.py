@@ -6,7 +6,7 @@ import gc
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,29 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import URL, Table
+from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 
 from connectors.decode import decode_chunks
-from connectors.delivery import Delivery, Sheet
-from connectors.mapping import map_sheet
+from connectors.delivery import Delivery
 from connectors.spec import SourceSpec
 from connectors.vault import Vault
 from gateway.bench import peers
 from gateway.bench.apart import deliver_apart
+from gateway.bench.bare import empty_table, finished_rows, load_bare, map_and_judge
 from gateway.bench.contract import PLAIN_ROWS, plain_load
 from gateway.bench.postgres import database, recommended, running_postgres
 from gateway.bench.rows import RECORD_TYPES_MEASURED, bench_spec
 from gateway.clock import utc_now
 from gateway.home import initialise, open_home
-from gateway.judge import judge
 from gateway.parts import CHUNK_ROWS
-from gateway.sealing import load_sealer
 from gateway.settings import Settings
-from gateway.staging import stage
-from gateway.steps import ENTITY, ENTITY_BY, Judged
-from gateway.store import Store, dialect
-from gateway.store.tables import versions_table
+from gateway.store import Store
 from schemas.columnar import Contract
 from schemas.records import RECORD_TYPES
 
@@ -111,14 +106,14 @@ class _Round:
         delivery = delivery_of(vault, self.spec, self.sent)
         rules = Contract(RECORD_TYPES[self.spec.record_type])
         sheets = self._time("decode", lambda: list(decode_chunks(delivery, self.spec, rows=CHUNK_ROWS)))
-        judged = self._time("map_judge", _map_and_judge, sheets, rules, self.spec)
-        finished = _finished(store, judged, rules, self.spec)
+        judged = self._time("map_judge", map_and_judge, sheets, rules, self.spec)
+        finished = finished_rows(store, judged, rules, self.spec)
         del sheets, judged
         sample = self.sample.select(_fields(self.spec)).to_dicts()
         self._time("marshmallow", plain_load, sample, self.spec.record_type)
-        self._time("bare_load", _bare_load, store, self.spec.record_type, finished)
+        self._time("bare_load", load_bare, store, self.spec.record_type, finished)
         del finished
-        _empty(store, self.spec.record_type)
+        empty_table(store, self.spec.record_type)
         self._land("end_to_end", store, delivery)
         self._land("reload", store, delivery_of(vault, self.spec, self.changed))
 
@@ -167,10 +162,6 @@ def _peers(folder: Path | None, frame: pl.DataFrame) -> Iterator[_Others | None]
         yield _Others(folder.absolute(), peers.Rows(table, messages, tuple(frame.columns), frame.height))
 
 
-def _map_and_judge(sheets: Iterable[Sheet], rules: Contract, spec: SourceSpec) -> list[Judged]:
-    return [judge(map_sheet(sheet, spec), rules, spec) for sheet in sheets]
-
-
 def _fields(spec: SourceSpec) -> list[str]:
     return [column.field for column in spec.forms[0].columns]
 
@@ -191,37 +182,6 @@ def delivery_of(vault: Vault, spec: SourceSpec, content: bytes) -> Delivery:
     """A delivery of one CSV file, kept."""
     part = vault.keep("bench.csv", "text/csv", [content])
     return Delivery(spec.source, (part,), "bench", utc_now())
-
-
-def _finished(store: Store, judged: Sequence[Judged], rules: Contract, spec: SourceSpec) -> pl.DataFrame:
-    """The rows as the versions table takes them, ready made: what bare loading is given for nothing."""
-    accepted = pl.concat([chunk.accepted for chunk in judged]).with_columns(
-        pl.col("uscc").alias(ENTITY), pl.lit("uscc").alias(ENTITY_BY)
-    )
-    staged = stage(accepted, rules, load_sealer(store.settings.home), {})
-    return staged.rename({"ord": "seq"}).with_columns(
-        version=pl.lit(1, pl.Int64),
-        source=pl.lit(spec.source),
-        delivery_id=pl.lit("bench"),
-        landed_at=pl.lit("2026-01-01T00:00:00.000000Z"),
-    )
-
-
-def _bare_load(store: Store, record_type: str, finished: pl.DataFrame) -> None:
-    """The limit: COPY (or executemany) of finished rows into the empty table itself, with all its indexes."""
-    versions = versions_table(record_type)
-    with store.write() as conn:
-        dialect.bulk_load(conn, versions, _in_order(finished, versions))
-
-
-def _empty(store: Store, record_type: str) -> None:
-    versions = versions_table(record_type)
-    with store.write() as conn:
-        dialect.empty(conn, versions)
-
-
-def _in_order(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    return frame.select(c.name for c in table.columns if c.name in frame.columns)
 
 
 @contextmanager

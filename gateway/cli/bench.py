@@ -125,10 +125,15 @@ def feed(settings: Settings, rows: int, seed: int, as_json: bool) -> None:
 @click.option("--record-type", type=click.Choice(list(RECORD_TYPES)), help="只装载一种 / this one alone")
 @click.option(
     "--delivery-rows",
-    default=1_000_000,
+    default=10_000_000,
     show_default=True,
     type=click.IntRange(1_000),
     help="每次交付至多行数 / rows of one delivery at most",
+)
+@click.option(
+    "--at-once",
+    type=click.IntRange(1),
+    help="同时入库的交付数，默认每核一个 / deliveries landed at a time; one for each core unless said",
 )
 @_seed
 @_json
@@ -139,6 +144,7 @@ def scale_(
     entities: int,
     record_type: str | None,
     delivery_rows: int,
+    at_once: int | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -155,6 +161,7 @@ def scale_(
         settings,
         record_type=record_type,
         delivery_rows=delivery_rows,
+        at_once=at_once,
         seed=seed,
         told=_progress(),
     )

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import func, select
 
 from gateway.bench import reading
+from gateway.bench.apart import Abreast, Apart
 from gateway.bench.pipeline import beside_peers
-from gateway.bench.scale import Load
+from gateway.bench.scale import Load, bare_rate
 from gateway.store import Store
 from gateway.store.reading import last_position
+from gateway.store.tables import deliveries, versions_table
+from schemas.records import RECORD_TYPES
 
 
-def test_a_load_lands_its_rows_in_a_process_of_its_own_and_they_are_read_back(
+def test_a_load_lands_its_rows_in_processes_of_its_own_and_they_are_read_back(
     sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "LOOKUPS", 20)
     told: list[str] = []
-    load = Load(sqlite_store, 50, 7, told.append)
+    load = Load(sqlite_store, 50, 7, told.append, at_once=2)
 
-    load.deliver("licence", 0, 300)
+    load.run({"registration": 50, "licence": 300, "penalty": 40, "complaint": 0}, 200)
 
     with sqlite_store.read() as conn:
-        landed = last_position(conn, "licence")
-    assert 270 < landed <= 300
-    assert (load.landed, set(load.seconds)) == ({"licence": 300}, {"licence"})
-    assert load.peak_rss_mb > 50
-    assert told[0].startswith("licence 300 rows")
+        landed = {name: last_position(conn, name) for name in ("registration", "licence", "penalty")}
+        registered = conn.execute(select(func.count()).select_from(deliveries)).scalar_one()
+    assert 270 < landed["licence"] <= 300
+    assert landed["registration"] > 40
+    assert landed["penalty"] > 30
+    assert registered == 4
+    assert {name: rows for name, (rows, _) in load.landed.items()} == {
+        "registration": 50,
+        "licence": 300,
+        "penalty": 40,
+    }
+    assert load.seconds > 0
+    assert load.peak_rss_mb > 100
+    assert told[1].startswith("registration 50 rows")
+    assert not [path for path in (sqlite_store.settings.home / "received").rglob("*") if path.is_file()]
     measured = reading.lookups(sqlite_store, "licence") | reading.feed(sqlite_store, "licence")
     assert {"lookup_p99_ms", "lookup_as_of_p99_ms", "feed_rows_per_s", "feed_zstd_rows_per_s", "page_last_ms"} <= set(
         measured
@@ -33,19 +47,22 @@ def test_a_load_lands_its_rows_in_a_process_of_its_own_and_they_are_read_back(
     assert all(value >= 0 for value in measured.values())
 
 
-def test_a_load_is_cut_into_deliveries_of_bounded_size(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = Load(sqlite_store, 50, 7, lambda _: None)
-    delivered: list[tuple[str, int, int]] = []
-    monkeypatch.setattr(Load, "deliver", lambda _, *of: delivered.append(of))
+def test_the_limit_is_of_finished_rows_of_every_record_type_and_leaves_nothing(sqlite_store: Store) -> None:
+    assert bare_rate(sqlite_store, 1_200, 50, None, 7, lambda _: None) > 0
 
-    load.run({"licence": 250, "penalty": 100, "complaint": 0}, 100)
+    with sqlite_store.read() as conn:
+        left = [conn.execute(select(func.count()).select_from(versions_table(name))).scalar() for name in RECORD_TYPES]
+    assert set(left) == {0}
 
-    assert delivered == [
-        ("licence", 0, 100),
-        ("penalty", 0, 100),
-        ("licence", 100, 100),
-        ("licence", 200, 50),
-    ]
+
+def test_the_time_of_processes_side_by_side_is_counted_once_and_their_memory_together() -> None:
+    first = [Apart(10.0, 14.0, 300, 1), Apart(14.5, 16.0, 400, 1)]
+    second = [Apart(10.5, 15.0, 200, 2)]
+
+    both = Abreast([first, second])
+
+    assert both.seconds == 6.0
+    assert both.peak_rss_mb == 600
 
 
 def test_peers_that_ran_are_set_beside_our_first_load() -> None:
