@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from gateway.resolve import ENTITIES
 from gateway.store import aside, dialect
+from gateway.store.landing import Teaching
 from gateway.store.stage import LESSONS
 from gateway.store.tables import crosswalk, entities, entity_names, positions
 from schemas.names import match_form_expr
@@ -50,12 +51,12 @@ _TOLD = dict.fromkeys(
 )
 
 
-def learn(conn: Connection, record_type: str, pages: Sequence[Select[Any]], authority: int, at: str) -> bool:
+def learn(conn: Connection, record_type: str, teaching: Teaching, authority: int, at: str) -> bool:
     """Take names and numbers from newly landed records into the entity tables.
 
     Args:
-        pages: queries for new and changed records, each of a bounded number: ``uscc`` of their entity, which is not
-            null, and what ``stage.LESSONS`` names. No two registrations speak of the same entity.
+        teaching: new and changed records, with what ``stage.LESSONS`` names. No two registrations speak of the same
+            entity.
         authority: rank of the source; a lower rank is not overwritten by a higher one.
         at: instant text.
 
@@ -67,9 +68,9 @@ def learn(conn: Connection, record_type: str, pages: Sequence[Select[Any]], auth
     # Two record types teach, under different landing locks: without an order they could wait for each other's rows.
     conn.execute(select(positions.c.last_seq).where(positions.c.record_type == ENTITIES).with_for_update())
     if record_type == "registration":
-        written = _learn_registrations(conn, pages, authority)
+        written = _learn_registrations(conn, teaching, authority)
     else:
-        written = sum(_learn_customs(conn, page.subquery("said")) for page in pages)
+        written = sum(_learn_customs(conn, page.subquery("said")) for page in teaching.pages)
     if written:
         conn.execute(
             update(positions)
@@ -92,13 +93,14 @@ def _learn_customs(conn: Connection, said: FromClause) -> int:
     )
 
 
-def _learn_registrations(conn: Connection, pages: Sequence[Select[Any]], authority: int) -> int:
+def _learn_registrations(conn: Connection, teaching: Teaching, authority: int) -> int:
+    """Page by page; as long as no entity is known, beside the empty table, so that who reads it does not wait."""
     is_first = conn.execute(select(entities.c.uscc).limit(1)).first() is None
-    is_large = len(pages) > 1
-    with aside.filled_aside(conn, entities) if is_first and is_large else nullcontext(entities) as known:
+    are_few = len(teaching.pages) == 1
+    with aside.filled_aside(conn, entities, teaching.rows) if is_first else nullcontext(entities) as known:
         return sum(
-            _learn_page(conn, page.subquery("said"), authority, known, is_first=is_first, are_few=not is_large)
-            for page in pages
+            _learn_page(conn, page.subquery("said"), authority, known, is_first=is_first, are_few=are_few)
+            for page in teaching.pages
         )
 
 

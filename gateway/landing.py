@@ -107,7 +107,7 @@ def land_waiting(
             is_snapshot=withdraws,
             told=roots.add,
             lessons=lesson_columns(spec.record_type),
-            taught=lambda pages: learn(conn, spec.record_type, pages, spec.authority, position.landed_at),
+            taught=lambda said: learn(conn, spec.record_type, said, spec.authority, position.landed_at),
         )
         if withdraws:
             check_withdrawals(change.withdrawn, stood, spec)

@@ -119,6 +119,19 @@ class Staged:
     unseen: FromClause | None = None
 
 
+@dataclass(frozen=True)
+class Teaching:
+    """What new versions say that others learn from.
+
+    Attributes:
+        pages: queries, each of a bounded number of rows, for ``uscc``, which is not null, and the lessons.
+        rows: how many these are together; at most.
+    """
+
+    pages: Sequence[Select[Any]]
+    rows: int
+
+
 def hold_feed(conn: Connection, record_type: str, now: str) -> Position:
     """Wait for the feed's landing lock and hold it until the transaction ends."""
     row = conn.execute(
@@ -162,7 +175,7 @@ def land(
     is_snapshot: bool = False,
     told: Callable[[pl.DataFrame], object] = lambda versions: None,
     lessons: Mapping[str, str] = MappingProxyType({}),
-    taught: Callable[[Sequence[Select[Any]]], object] = lambda pages: None,
+    taught: Callable[[Teaching], object] = lambda teaching: None,
 ) -> Change:
     """Compare the staged rows with what is current, close what is superseded and append what is new.
 
@@ -171,15 +184,15 @@ def land(
         is_snapshot: what the source said before and is not staged is withdrawn.
         told: given every version landed, in feed order, with the columns of ``LANDED``, a chunk at a time.
         lessons: column of the stage -> name that ``taught`` knows it by.
-        taught: given queries, each of a bounded number of rows, for ``uscc`` and the lessons of every row that has an
-            entity and became a new version; if there are any.
+        taught: told, if there are any, of the rows that have an entity and became new versions. First rows that
+            it puts aside take their places together with those of the feed.
     """
     act = _Landing(conn, position, versions_table(position.record_type), staged, source, delivery_id, told)
     # Where nothing stands there is nothing to compare with: the order of the rows is their order in the feed.
     if position.last_seq == 0 or not (is_snapshot or act.knows_any()):
         with _first_rows(conn, position, staged) as versions:
             change = act.append_all(versions)
-            _teach(act.appended(lessons), taught)
+            _teach(act.appended(lessons, change), taught)
     else:
         with dialect.temporary(conn, "fates", _fate_columns()) as fates:
             change = act.compare(fates, is_snapshot)
@@ -195,16 +208,14 @@ def land(
 
 
 def _first_rows(conn: Connection, position: Position, staged: Staged) -> AbstractContextManager[Table]:
-    """Where rows that have nothing before them are put."""
+    """Where rows that have nothing before them are put; aside, if they are the first of their feed."""
     versions = versions_table(position.record_type)
-    if position.last_seq == 0 and aside.is_worth_it(conn, staged.puts):
-        return aside.filled_aside(conn, versions)
-    return nullcontext(versions)
+    return aside.filled_aside(conn, versions, staged.puts) if position.last_seq == 0 else nullcontext(versions)
 
 
-def _teach(pages: Sequence[Select[Any]], taught: Callable[[Sequence[Select[Any]]], object]) -> None:
-    if pages:
-        taught(pages)
+def _teach(teaching: Teaching, taught: Callable[[Teaching], object]) -> None:
+    if teaching.pages:
+        taught(teaching)
 
 
 def _fate_columns() -> list[Column[Any]]:
@@ -288,17 +299,19 @@ class _Landing:
             last_seq=self._range(numbered)[1],
         )
 
-    def appended(self, lessons: Mapping[str, str]) -> list[Select[Any]]:
+    def appended(self, lessons: Mapping[str, str], change: Change) -> Teaching:
         """The lessons of what ``append_all`` appended, a chunk at a time."""
-        return [self._lessons(lessons).where(chunk) for chunk in self.chunks] if lessons else []
+        pages = [self._lessons(lessons).where(chunk) for chunk in self.chunks] if lessons else []
+        return Teaching(pages, change.new)
 
-    def fated(self, fates: Table, lessons: Mapping[str, str], change: Change) -> list[Select[Any]]:
+    def fated(self, fates: Table, lessons: Mapping[str, str], change: Change) -> Teaching:
         """The lessons of every put that became a version, a page at a time."""
         if not lessons or change.first_seq is None or change.last_seq is None:
-            return []
+            return Teaching([], 0)
         told = self._lessons(lessons).join(fates, fates.c.ord == self.staged.rows.c.ord).where(fates.c.op == PUT)
         starts = range(change.first_seq, change.last_seq + 1, _PAGE)
-        return [told.where(fates.c.seq.between(start, start + _PAGE - 1)) for start in starts]
+        pages = [told.where(fates.c.seq.between(start, start + _PAGE - 1)) for start in starts]
+        return Teaching(pages, change.new + change.changed)
 
     def _lessons(self, lessons: Mapping[str, str]) -> Select[Any]:
         rows = self.staged.rows

@@ -19,6 +19,7 @@ from gateway.clock import instant
 from gateway.entities import learn
 from gateway.resolve import entity_generation
 from gateway.store import Store
+from gateway.store.landing import Teaching
 from gateway.store.stage import LESSONS
 from tests.support.companies import BAKERY, DAIRY, MILL, TWIN, Company
 from tests.support.deliveries import (
@@ -278,7 +279,7 @@ def test_two_teachers_at_once_do_not_wait_for_each_other_in_a_circle(store: Stor
         page = select(
             union_all(*(select(*(value.label(name) for name, value in one.items())) for one in said)).subquery()
         )
-        return learn(conn, record_type, [page], 10, instant(now))
+        return learn(conn, record_type, Teaching([page], len(known)), 10, instant(now))
 
     def teach_both() -> bool:
         with store.write() as conn:

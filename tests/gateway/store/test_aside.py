@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, Table, inspect, select, text
 
 from gateway.home import initialise
-from gateway.store import Store, aside
+from gateway.store import Store, aside, exchanging
 from gateway.store.dialect import forget_old_rows
 from gateway.store.landing import hold_feed, land_frame
 from gateway.store.reading import feed_page, last_position
@@ -20,14 +21,17 @@ from tests.support.companies import BAKERY, DAIRY, MILL
 from tests.support.deliveries import REGISTRATION, land, registrations
 
 ROWS = {name: name.upper() for name in "abcdefgh"}
+KNOWN = sorted((one.uscc, one.name) for one in (DAIRY, MILL, BAKERY))
 LANDED = {(number, "put", text.encode()) for number, text in enumerate(ROWS.values(), start=1)}
+
+on_postgresql = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aside, "WORTH_IT", 3)
-    monkeypatch.setattr(aside, "PATIENCE_S", 0.1)
-    monkeypatch.setattr(aside, "_PAUSE_S", 0.05)
+    monkeypatch.setattr(exchanging, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(exchanging, "_PAUSE_S", 0.05)
 
 
 def shape(store: Store) -> set[tuple[str, ...]]:
@@ -48,6 +52,29 @@ def reader(store: Store) -> Iterator[Connection]:
     """Somebody else, in a transaction of their own."""
     with store.read() as conn:
         yield conn
+
+
+def entities_of(store: Store) -> list[tuple[str, str]]:
+    """What somebody who does not wait sees of the entities."""
+    with impatient(store) as conn:
+        found = conn.execute(select(entities.c.uscc, entities.c.name).order_by(entities.c.uscc))
+        return [(row.uscc, row.name) for row in found]
+
+
+@contextmanager
+def impatient(store: Store) -> Iterator[Connection]:
+    """Somebody else, who fails rather than wait for a lock; on SQLite nobody who reads has to."""
+    with store.read() as conn:
+        if conn.dialect.name == "postgresql":
+            conn.exec_driver_sql("SET LOCAL lock_timeout = 100")
+        yield conn
+
+
+def places(store: Store) -> list[int]:
+    """What PostgreSQL knows the entities, and a partition of the registrations, by."""
+    named = "SELECT 'entities'::regclass::oid::bigint, 'registration_versions_0'::regclass::oid::bigint"
+    with store.read() as conn:
+        return list(conn.execute(text(named)).one())
 
 
 def seen_by(conn: Connection) -> list[int]:
@@ -83,9 +110,7 @@ def test_whoever_reads_meanwhile_neither_waits_nor_sees_anything(store: Store) -
     seen = []
 
     def read(_: object) -> None:
-        with store.read() as conn:
-            if conn.dialect.name == "postgresql":
-                conn.exec_driver_sql("SET LOCAL lock_timeout = 100")
+        with impatient(store) as conn:
             seen.append(seen_by(conn))
 
     with store.write() as conn:
@@ -131,10 +156,26 @@ def test_a_feed_that_is_not_empty_is_landed_in_place(store: Store, monkeypatch: 
 
 
 def test_sqlite_does_not_sort_more_than_fits_into_memory(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aside, "_SORTED_AT_ONCE", 7)
-    monkeypatch.delattr(aside, "filled_aside")
+    monkeypatch.setattr(aside, "_SORTED_AT_ONCE", 2)
+    monkeypatch.delattr(aside, "_indexed_afterwards")
+    cut_into(monkeypatch, 1)
 
+    land(sqlite_store, REGISTRATION, registrations(DAIRY, MILL, BAKERY), now=NOW)
+
+    assert entities_of(sqlite_store) == KNOWN
     assert land_rows(sqlite_store, ROWS, "d1").last_seq == 8
+
+
+def test_a_few_first_rows_are_not_put_aside(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside, "WORTH_IT", 9)
+    monkeypatch.delattr(aside, "_indexed_afterwards")
+    monkeypatch.delattr(aside, "_made_aside")
+    cut_into(monkeypatch, 1)
+
+    land(store, REGISTRATION, registrations(DAIRY, MILL, BAKERY), now=NOW)
+
+    assert entities_of(store) == KNOWN
+    assert land_rows(store, ROWS, "d1").last_seq == 8
 
 
 def test_rows_that_the_counter_does_not_know_of_are_never_dropped(store: Store) -> None:
@@ -149,9 +190,8 @@ def test_rows_that_the_counter_does_not_know_of_are_never_dropped(store: Store) 
     assert current(store) == LANDED | {(100, "put", b"Z")}
 
 
+@on_postgresql
 def test_partitions_that_somebody_else_arranged_are_left_as_they_are(store: Store) -> None:
-    if store.engine.dialect.name == "sqlite":
-        return
     with store.write() as conn:
         conn.execute(text("ALTER TABLE complaint_versions_0 RENAME TO complaint_versions_east"))
     before = shape(store)
@@ -161,10 +201,9 @@ def test_partitions_that_somebody_else_arranged_are_left_as_they_are(store: Stor
     assert (current(store), shape(store)) == (LANDED, before)
 
 
+@on_postgresql
 def test_nothing_is_read_again_while_readers_wait(store: Store) -> None:
     """PostgreSQL says for each partition that it need not look at its rows."""
-    if store.engine.dialect.name == "sqlite":
-        return
     said: list[str] = []
     with store.write() as conn:
         driver = conn.connection.driver_connection
@@ -191,9 +230,7 @@ def test_the_first_registrations_teach_aside_as_well(store: Store, monkeypatch: 
     land(store, REGISTRATION, registrations(DAIRY, MILL), registrations(BAKERY), now=NOW)
 
     assert shape(store) == before
-    with store.read() as conn:
-        known = conn.execute(select(entities.c.uscc, entities.c.name).order_by(entities.c.uscc)).all()
-    assert known == sorted((one.uscc, one.name) for one in (DAIRY, MILL, BAKERY))
+    assert entities_of(store) == KNOWN
 
 
 def test_entities_that_something_else_depends_on_are_filled_in_place(store: Store) -> None:
@@ -202,9 +239,68 @@ def test_entities_that_something_else_depends_on_are_filled_in_place(store: Stor
     before = shape(store)
 
     row = {"uscc": "91330110MA0000001X", "name": "a", "name_form": "a", "authority": 10}
-    with store.write() as conn, aside.filled_aside(conn, entities) as known:
+    with store.write() as conn, aside.filled_aside(conn, entities, 3) as known:
         conn.execute(known.insert().values(row))
 
     assert shape(store) == before
     with store.read() as conn:
         assert conn.execute(text("SELECT name FROM of_an_operator")).scalars().all() == ["a"]
+
+
+@on_postgresql
+def test_nobody_waits_for_entities_while_the_feed_is_still_being_indexed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_into(monkeypatch, 1)
+    before, places_before, seen = shape(store), places(store), []
+    check = aside._vouch
+
+    def vouch(conn: Connection, versions: Table, filled: Table) -> None:
+        check(conn, versions, filled)
+        assert conn.execute(text("SELECT count(*) FROM entities_aside")).scalar_one() == 3
+        seen.append(entities_of(store))
+
+    monkeypatch.setattr(aside, "_vouch", vouch)
+    land(store, REGISTRATION, registrations(DAIRY, MILL, BAKERY), now=NOW)
+
+    assert seen == [[]]
+    assert (entities_of(store), shape(store)) == (KNOWN, before)
+    assert not set(places(store)) & set(places_before)
+
+
+@on_postgresql
+def test_entities_that_cannot_take_their_place_do_not_keep_the_feed_from_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_into(monkeypatch, 1)
+    with store.write() as conn:
+        conn.execute(text("CREATE VIEW of_an_operator AS SELECT name FROM entities"))
+    before, places_before = shape(store), places(store)
+
+    land(store, REGISTRATION, registrations(DAIRY, MILL, BAKERY), now=NOW)
+
+    assert (entities_of(store), shape(store)) == (KNOWN, before)
+    assert [now == then for now, then in zip(places(store), places_before, strict=True)] == [True, False]
+
+
+@on_postgresql
+def test_a_reader_of_the_feed_that_stays_does_not_keep_entities_from_their_place(
+    store: Store, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_into(monkeypatch, 1)
+    before, places_before = shape(store), places(store)
+    reader.execute(select(versions_table("registration").c.seq))
+
+    land(store, REGISTRATION, registrations(DAIRY, MILL, BAKERY), now=NOW)
+
+    assert (entities_of(store), shape(store)) == (KNOWN, before)
+    assert [now == then for now, then in zip(places(store), places_before, strict=True)] == [False, True]
+
+
+@on_postgresql
+def test_the_rest_of_the_transaction_waits_for_locks_as_long_as_any_other(store: Store) -> None:
+    asked = text("SHOW lock_timeout")
+    with store.write() as conn:
+        before = conn.execute(asked).scalar_one()
+        land_frame(conn, hold_feed(conn, TYPE, AT), staged(ROWS), source=SOURCE, delivery_id="d1")
+        assert conn.execute(asked).scalar_one() == before
