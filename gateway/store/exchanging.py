@@ -1,7 +1,7 @@
 """Tables that were filled aside take the place of the empty ones on PostgreSQL, all of a landing's at once.
 
 Whoever reads one of them waits from the exchange to the end of the transaction. So everything that takes long comes
-before it (docs/decisions/0047).
+before it, and an attempt that fails lets go of every lock (docs/decisions/0047).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def is_partitioned(table: Table) -> bool:
 
 
 def _stuck(conn: Connection, ready: Sequence[Ready]) -> Ready | None:
-    """Let all of them take their places, or none of them; returns one that cannot.
+    """Let all of them take their places, or none of them, with no lock kept; returns one that cannot.
 
     It cannot if somebody reads it all the time, if it is not empty, or if something else in the database depends on it.
     """
@@ -104,10 +104,10 @@ def _stuck(conn: Connection, ready: Sequence[Ready]) -> Ready | None:
     while True:
         one = ready[0]
         try:
+            # One savepoint for both: only what fails in the savepoint in which a lock was taken lets go of it.
             with conn.begin_nested():
                 for one in ready:
                     _lock(conn, one.table)
-            with conn.begin_nested():
                 for one in ready:
                     _exchange(conn, one)
         except _NotEmptyError:

@@ -304,3 +304,25 @@ def test_the_rest_of_the_transaction_waits_for_locks_as_long_as_any_other(store:
         before = conn.execute(asked).scalar_one()
         land_frame(conn, hold_feed(conn, TYPE, AT), staged(ROWS), source=SOURCE, delivery_id="d1")
         assert conn.execute(asked).scalar_one() == before
+
+
+@on_postgresql
+@pytest.mark.parametrize("in_the_way", ["a view", "a row"])
+def test_nobody_waits_while_rows_are_inserted_that_could_not_take_their_place(store: Store, in_the_way: str) -> None:
+    with store.write() as conn:
+        if in_the_way == "a view":
+            conn.execute(text("CREATE VIEW of_an_operator AS SELECT seq FROM complaint_versions_0"))
+        else:
+            land_frame(conn, hold_feed(conn, TYPE, AT), staged({"z": "Z"}), source=SOURCE, delivery_id="d1")
+            conn.execute(text("UPDATE positions SET last_seq = 0"))
+            conn.execute(text("UPDATE complaint_versions SET seq = 100"))
+    stood = current(store)
+    before = shape(store)
+
+    with store.write() as conn:
+        land_frame(conn, hold_feed(conn, TYPE, AT), staged(ROWS), source=SOURCE, delivery_id="d2")
+        with impatient(store) as other:
+            seen = seen_by(other)
+
+    assert seen == [seq for seq, *_ in stood]
+    assert (current(store), shape(store)) == (stood | LANDED, before)
