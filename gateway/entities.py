@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from gateway.resolve import ENTITIES
+from gateway.steps import Taught
 from gateway.store import aside, dialect
 from gateway.store.landing import Teaching
 from gateway.store.stage import LESSONS
@@ -51,7 +52,7 @@ _TOLD = dict.fromkeys(
 )
 
 
-def learn(conn: Connection, record_type: str, teaching: Teaching, authority: int, at: str) -> bool:
+def learn(conn: Connection, record_type: str, teaching: Teaching, authority: int, at: str) -> Taught:
     """Take names and numbers from newly landed records into the entity tables.
 
     Args:
@@ -61,29 +62,29 @@ def learn(conn: Connection, record_type: str, teaching: Teaching, authority: int
         at: instant text.
 
     Returns:
-        True if the tables changed, so that waiting records should be tried again.
+        what the tables learned; if anything, waiting records should be tried again.
     """
     if record_type not in TEACHERS:
-        return False
+        return Taught.NOTHING
     # Two record types teach, under different landing locks: without an order they could wait for each other's rows.
     conn.execute(select(positions.c.last_seq).where(positions.c.record_type == ENTITIES).with_for_update())
     if record_type == "registration":
-        written = _learn_registrations(conn, teaching, authority)
+        taught = _learn_registrations(conn, teaching, authority)
     else:
-        written = sum(_learn_customs(conn, page.subquery("said")) for page in teaching.pages)
-    if written:
+        taught = max(_learn_customs(conn, page.subquery("said")) for page in teaching.pages)
+    if taught:
         conn.execute(
             update(positions)
             .where(positions.c.record_type == ENTITIES)
             .values(last_seq=positions.c.last_seq + 1, last_landed_at=at)
         )
-    return written > 0
+    return taught
 
 
-def _learn_customs(conn: Connection, said: FromClause) -> int:
+def _learn_customs(conn: Connection, said: FromClause) -> Taught:
     # Customs may know an entity before its registration has come.
     numbers = {"customs": said.c.customs_code, "organisation": func.substr(said.c.uscc, *_INSIDE)}
-    return sum(
+    written = sum(
         dialect.insert_missing_of(
             conn,
             crosswalk,
@@ -91,14 +92,15 @@ def _learn_customs(conn: Connection, said: FromClause) -> int:
         )
         for kind, code in numbers.items()
     )
+    return Taught.NEW if written else Taught.NOTHING
 
 
-def _learn_registrations(conn: Connection, teaching: Teaching, authority: int) -> int:
+def _learn_registrations(conn: Connection, teaching: Teaching, authority: int) -> Taught:
     """Page by page; as long as no entity is known, beside the empty table, so that who reads it does not wait."""
     is_first = conn.execute(select(entities.c.uscc).limit(1)).first() is None
     are_few = len(teaching.pages) == 1
     with aside.filled_aside(conn, entities, teaching.rows) if is_first else nullcontext(entities) as known:
-        return sum(
+        return max(
             _learn_page(conn, page.subquery("said"), authority, known, is_first=is_first, are_few=are_few)
             for page in teaching.pages
         )
@@ -106,7 +108,7 @@ def _learn_registrations(conn: Connection, teaching: Teaching, authority: int) -
 
 def _learn_page(
     conn: Connection, said: FromClause, authority: int, known: Table, *, is_first: bool, are_few: bool
-) -> int:
+) -> Taught:
     """Compare in the database, and bring here only what is more than an entity's own row.
 
     Args:
@@ -135,7 +137,10 @@ def _learn_page(
     # An organisation code that is not the one inside the USCC: rare, and somebody's records carry it.
     other = told.filter(pl.col("organisation_code") != pl.col("uscc").str.slice(8, 9))
     numbers.append(other.select(kind=pl.lit("organisation"), code="organisation_code", uscc="uscc"))
-    return written + dialect.insert_missing(conn, crosswalk, _distinct(pl.concat(numbers)))
+    written += dialect.insert_missing(conn, crosswalk, _distinct(pl.concat(numbers)))
+    if not written:
+        return Taught.NOTHING
+    return Taught.NEW if differing.is_empty() else Taught.CHANGED
 
 
 def _entity(said: FromClause, authority: int) -> dict[str, ColumnElement[Any]]:

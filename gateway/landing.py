@@ -22,7 +22,7 @@ from gateway.remembered.files import Memory
 from gateway.remembered.landing import StaleError, Unchanged, remember, restage, weigh
 from gateway.repetitions import Repetitions, take_out
 from gateway.sealing import load_sealer
-from gateway.steps import Judged, Landed
+from gateway.steps import Judged, Landed, Taught
 from gateway.store import Store, dialect
 from gateway.store.landing import Change, Position, Staged, land, standing
 from gateway.store.stage import DIGEST, PUT, ROW_BITS, WITHDRAW, lesson_columns, stage_of
@@ -47,6 +47,7 @@ class Waiting:
         chunks: part and number of each chunk of which something is remembered, in order.
         again: given numbers ``ord`` of rows, judges the chunks that hold them once more: part, rows of the
             delivery before that part, and the judged chunk.
+        findable: see ``gateway.awaited.findable_by``.
     """
 
     rows: FromClause
@@ -56,6 +57,7 @@ class Waiting:
     again: Callable[[pl.Series], Iterable[tuple[int, int, Judged]]]
     memory: Memory | None = None
     chunks: Sequence[tuple[int, int]] = ()
+    findable: frozenset[str] | None = None
 
 
 def land_waiting(
@@ -97,6 +99,7 @@ def land_waiting(
 
     # Hashing is ours and writing is the database's: they go on side by side.
     with _unseen(conn, unchanged) as unseen, hashing(home, delivery_id, digests) as roots:
+        taught: list[Taught] = []
         stood = standing(conn, spec.record_type, spec.source) if withdraws else 0
         change = land(
             conn,
@@ -107,11 +110,12 @@ def land_waiting(
             is_snapshot=withdraws,
             told=roots.add,
             lessons=lesson_columns(spec.record_type),
-            taught=lambda said: learn(conn, spec.record_type, said, spec.authority, position.landed_at),
+            taught=lambda said: taught.append(learn(conn, spec.record_type, said, spec.authority, position.landed_at)),
         )
         if withdraws:
             check_withdrawals(change.withdrawn, stood, spec)
         landed = summed(change, roots.accepted(), roots.versions(), position, tally.unresolved)
+        landed = replace(landed, taught=max(taught, default=Taught.NOTHING))
         if waiting.chunks:
             remember(conn, store, spec, delivery_id, waiting.chunks, taken.gone, landed.accepted_root)
         return tally, landed

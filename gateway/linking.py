@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,16 +16,18 @@ from connectors.delivery import Delivery
 from connectors.registry import source
 from gateway import deliveries
 from gateway.audit.log import seal
+from gateway.awaited import awaited_of
 from gateway.clock import instant
 from gateway.entities import TEACHERS
 from gateway.landing import hashing, summed
 from gateway.receipts import counts, settle
-from gateway.resolve import entity_generation, resolve_frame, subject_fields
+from gateway.resolve import ENTITIES, last_positions, resolve_frame, subject_fields
 from gateway.staging import order
-from gateway.steps import ENTITY, ENTITY_BY
+from gateway.steps import ENTITY, ENTITY_BY, Landed, Taught
 from gateway.store import Store
 from gateway.store.landing import hold_feed, land_frame
 from gateway.store.tables import facet_columns, versions_table
+from gateway.tally import Tally
 from schemas.canonical import canonical_json, leaf_hashes
 from schemas.columnar import contract
 from schemas.judgement import ROW
@@ -32,23 +36,78 @@ from schemas.records import RECORD_TYPES
 _BATCH = 20_000
 
 
-def link_waiting(store: Store, landed_type: str, generation: int | None, now: datetime) -> int:
-    """Try waiting records again if entities have become known since ``generation``.
+@dataclass(frozen=True)
+class Since:
+    """A landing after which something that waits may be linked.
+
+    Attributes:
+        tally: says how often the entity tables had changed when the landed rows were resolved, and whether any waits.
+        landed: says what it taught.
+        findable: the names and numbers by which what it taught is found; None if they are not told one by one.
+    """
+
+    tally: Tally
+    landed: Landed
+    findable: frozenset[str] | None
+
+
+def link_waiting(store: Store, landed_type: str, since: Since | None, now: datetime) -> int:
+    """Try waiting records again if entities have become known.
 
     Args:
-        generation: of the entity tables when the landed rows were resolved; None tries in any case.
         landed_type: record type that has just landed; one that teaches about entities wakes every type.
+        since: None tries whatever became known.
 
     Returns:
         how many records were linked.
     """
-    with store.ask() as conn:
-        if entity_generation(conn) == generation:
+    if since is not None:
+        if not since.landed.taught and not since.tally.unresolved:
             return 0
+        with store.ask() as conn:
+            feeds = last_positions(conn)
+        if feeds.get(ENTITIES, 0) == since.tally.generation:
+            return 0
+        if since.findable is not None and since.landed.taught is not Taught.CHANGED:
+            found = _found_by(store, landed_type, feeds, since, since.findable)
+            return sum(link(store, record_type, now) for record_type in found)
     woken = tuple(sorted(RECORD_TYPES)) if landed_type in TEACHERS else (landed_type,)
     with store.ask() as conn:
         waited = conn.execute(_types_waiting(woken)).scalars().all()
     return sum(link(store, record_type, now) for record_type in waited)
+
+
+def _found_by(
+    store: Store, landed_type: str, feeds: Mapping[str, int], since: Since, findable: frozenset[str]
+) -> list[str]:
+    """Record types of which something waits that may be found now.
+
+    What was taught leads nobody to an entity who does not have one of its names and numbers. Only what has just
+    landed without an entity may also be found by what others taught meanwhile.
+    """
+    kept, landed = awaited_of(store), since.landed
+    if not since.tally.unresolved and landed.first_seq is not None and landed.last_seq is not None:
+        kept.pass_over(landed_type, landed.first_seq, landed.last_seq)
+
+    def waits(record_type: str) -> bool:
+        def behind(seq: int) -> Iterator[pl.DataFrame]:
+            return _batches(store, record_type, seq)
+
+        return kept.is_found_by(record_type, feeds.get(record_type, 0), behind, findable)
+
+    found = {record_type for record_type in RECORD_TYPES if waits(record_type)}
+    return sorted(found | {landed_type} if since.tally.unresolved else found)
+
+
+def _batches(store: Store, record_type: str, after: int) -> Iterator[pl.DataFrame]:
+    """What waits behind a position, a batch at a time."""
+    while True:
+        with store.read() as conn:
+            waiting = _waiting(conn, record_type, after)
+        yield waiting
+        if waiting.height < _BATCH:
+            return
+        after = int(waiting["seq"][-1])
 
 
 def link(store: Store, record_type: str, now: datetime) -> int:
@@ -58,16 +117,15 @@ def link(store: Store, record_type: str, now: datetime) -> int:
     where something was found.
     """
     linked, after = 0, 0
-    while True:
+    for waiting in _batches(store, record_type, after):
         with store.read() as conn:
-            waiting = _waiting(conn, record_type, after)
             found = _found(conn, waiting, record_type)
         if found.height:
             linked += _link_batch(store, record_type, after, now)
-        if waiting.height < _BATCH:
-            break
-        after = int(waiting["seq"][-1])
+        if waiting.height:
+            after = int(waiting["seq"][-1])
     if linked:
+        awaited_of(store).forget(record_type)
         seal(store, now)
     return linked
 

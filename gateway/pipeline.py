@@ -21,9 +21,10 @@ from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
 from gateway import deliveries, quarantine
 from gateway.audit.log import seal
+from gateway.awaited import findable_by
 from gateway.clock import instant
 from gateway.landing import Waiting, land_waiting
-from gateway.linking import link_waiting
+from gateway.linking import Since, link_waiting
 from gateway.parts import CHUNK_ROWS, SMALL_BYTES, is_staged, judged_chunk, plan_parts, stage_part, staged_rows, waiting
 from gateway.receipts import proven, refusal, write_receipt
 from gateway.remembered.landing import StaleError
@@ -158,6 +159,7 @@ def land(
                 lambda: [rows.select(DIGEST)],
                 lambda landing: quarantine.keep(landing, rejected),
                 lambda ords: [(0, 0, judged)],
+                findable=findable_by(spec.record_type, rows),
             )
 
     return _land(store, delivery_id, mapped.sheet.delivery, staged, spec, now, then)
@@ -235,7 +237,7 @@ def _land(
         return repeat(store, delivery_id, again.id, spec, now)
     tidy(store, spec)
     seal(store, now)
-    link_waiting(store, spec.record_type, tally.generation, now)
+    link_waiting(store, spec.record_type, Since(tally, landed, rows.findable), now)
     return proven(store, delivery_id)
 
 

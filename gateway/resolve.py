@@ -70,6 +70,13 @@ def entity_generation(conn: Connection) -> int:
     return int(found or 0)
 
 
+def last_positions(conn: Connection) -> dict[str, int]:
+    """Newest position of every feed, and under ``ENTITIES`` how often the entity tables have changed."""
+    return {
+        row.record_type: row.last_seq for row in conn.execute(select(positions.c.record_type, positions.c.last_seq))
+    }
+
+
 _FOUND = {ROW: pl.UInt32, ENTITY: pl.String, ENTITY_BY: pl.String}
 
 

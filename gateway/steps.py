@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import polars as pl
 
@@ -46,6 +47,16 @@ class Resolved:
     generation: int
 
 
+class Taught(IntEnum):
+    """What a landing taught about entities."""
+
+    NOTHING = 0
+    NEW = 1
+    """Entities and numbers that were not known; what was known stays as it was."""
+    CHANGED = 2
+    """Something else than before of an entity that was known, too."""
+
+
 @dataclass(frozen=True)
 class Landed:
     """What one delivery changed.
@@ -62,6 +73,7 @@ class Landed:
         accepted_root: Merkle root over the content hashes of the accepted rows, hex.
         versions_root: Merkle root over the versions landed, hex.
         landed_at: instant text.
+        taught: what the entity tables learned.
     """
 
     new: int
@@ -75,3 +87,4 @@ class Landed:
     accepted_root: str
     versions_root: str
     landed_at: str
+    taught: Taught = Taught.NOTHING

@@ -1,0 +1,132 @@
+"""By which names and numbers waiting records could be found, kept by each process, so that a small delivery need not
+look at all that waits.
+
+What is kept grows with the feed: only versions that have landed since are read. It may name records that wait no
+longer, which costs a look for nothing, and never leaves out one that waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from bisect import bisect_left, insort
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import polars as pl
+from sqlalchemy import Engine
+
+from gateway.store import Store, dialect
+from gateway.store.stage import LESSONS
+from schemas.columnar import contract
+from schemas.names import match_form
+
+Waiting = Callable[[int], Iterable[pl.DataFrame]]
+"""Gives the waiting records of a type behind a position of its feed, a batch at a time, with their subject fields."""
+
+
+def findable_by(record_type: str, rows: pl.DataFrame) -> frozenset[str] | None:
+    """The names and numbers by which records find the entities that staged rows teach about.
+
+    Args:
+        rows: staged; columns of ``stage.lesson_columns`` and ``uscc``.
+
+    Returns:
+        None where the rows teach nothing, or are too many to be told one by one.
+    """
+    if record_type not in LESSONS or rows.height > dialect.FEW:
+        return None
+    said = {text for name in _NUMBERS_AND_FORMS & set(LESSONS[record_type]) for text in rows[f"lesson_{name}"]}
+    if "name_history" in LESSONS[record_type]:
+        former = rows["lesson_name_history"].drop_nulls().to_list()
+        said |= {match_form(name) for names in former for name in names.split(";")}
+    # The organisation code inside the code: GB 32100-2015, 5.5.
+    said |= {uscc[8:17] for uscc in rows["uscc"].drop_nulls()}
+    return frozenset(text for text in said if text)
+
+
+_MUCH = 100
+"""Of how many hashes one may be new before all are sorted anew rather than each put into its place."""
+
+_NUMBERS_AND_FORMS = {"name_form", "registration_no", "organisation_code", "customs_code"}
+
+
+@dataclass
+class _Feed:
+    """What waits in one feed, up to a position in it.
+
+    Attributes:
+        last_seq: up to which versions have been read.
+        hashes: of every name and number, sorted; eight bytes for each of perhaps a million.
+    """
+
+    last_seq: int = 0
+    hashes: array[int] = field(default_factory=lambda: array("q"))
+
+    def read_on(self, record_type: str, last_seq: int, waiting: Waiting) -> None:
+        if last_seq == self.last_seq:
+            return
+        found = [hash(text) for batch in waiting(self.last_seq) for text in _said(record_type, batch)]
+        if len(found) > len(self.hashes) // _MUCH:
+            self.hashes = array("q", sorted({*self.hashes, *found}))
+        else:
+            for one in found:
+                insort(self.hashes, one)
+        self.last_seq = last_seq
+
+    def names_any(self, texts: Collection[str]) -> bool:
+        places = ((bisect_left(self.hashes, hash(text)), hash(text)) for text in texts)
+        return any(place < len(self.hashes) and self.hashes[place] == wanted for place, wanted in places)
+
+
+def _said(record_type: str, batch: pl.DataFrame) -> Iterator[str]:
+    """The names and numbers by which waiting records of a type look for their entity."""
+    subject = contract(record_type).subject
+    for name in (subject.registration_no, subject.organisation_code, subject.customs_code):
+        if name:
+            yield from batch[name].drop_nulls()
+    if subject.name:
+        yield from map(match_form, batch[subject.name].drop_nulls())
+
+
+class Awaited:
+    """What waits in an installation. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._feeds: dict[str, _Feed] = {}
+
+    def is_found_by(self, record_type: str, last_seq: int, waiting: Waiting, texts: Collection[str]) -> bool:
+        """Whether a record that waits may be found by one of these names and numbers.
+
+        Args:
+            last_seq: newest position of the feed, read before anything that ``waiting`` reads.
+        """
+        with self._lock:
+            if last_seq < self._feeds.setdefault(record_type, _Feed()).last_seq:
+                # The database was put back to an earlier state.
+                self._feeds[record_type] = _Feed()
+            feed = self._feeds[record_type]
+            feed.read_on(record_type, last_seq, waiting)
+            return feed.names_any(texts)
+
+    def pass_over(self, record_type: str, first_seq: int, last_seq: int) -> None:
+        """Note that nothing waits between two positions of a feed; they need not be read."""
+        with self._lock:
+            feed = self._feeds.get(record_type)
+            if feed is not None and feed.last_seq == first_seq - 1:
+                feed.last_seq = last_seq
+
+    def forget(self, record_type: str) -> None:
+        """Read a feed from its beginning again: some of what waited does so no longer."""
+        with self._lock:
+            self._feeds.pop(record_type, None)
+
+
+_KEPT: WeakKeyDictionary[Engine, Awaited] = WeakKeyDictionary()
+
+
+def awaited_of(store: Store) -> Awaited:
+    """What this process keeps for an open database."""
+    return _KEPT.setdefault(store.engine, Awaited())

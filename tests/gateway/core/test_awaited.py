@@ -1,0 +1,104 @@
+"""A small delivery looks only at what it may have made known: everything that can be found is, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from connectors.registry import source
+from connectors.spec import Expect
+from gateway import linking, pipeline
+from gateway.store import Store, open_store
+from tests.support.companies import BAKERY, DAIRY, MILL
+from tests.support.deliveries import (
+    COMPLAINTS,
+    CUSTOMS,
+    HEALTH,
+    REGISTRATION,
+    complaint,
+    complaints,
+    customs,
+    customs_row,
+    health_licence,
+    health_licences,
+    land,
+    pages,
+    registrations,
+)
+from tests.support.standing import told
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record types of which everything that waits was looked at."""
+    types: list[str] = []
+
+    def link(store: Store, record_type: str, now: datetime) -> int:
+        types.append(record_type)
+        return real(store, record_type, now)
+
+    real = linking.link
+    monkeypatch.setattr(linking, "link", link)
+    return types
+
+
+def test_what_waits_for_somebody_else_is_not_looked_at(store: Store, now: datetime, looked_at: list[str]) -> None:
+    land(store, COMPLAINTS, complaints(complaint("c1", name=DAIRY.name, areacode="510104")), now=now)
+    land(store, HEALTH, health_licences(health_licence("w1", XK_XDR_GSDJ=DAIRY.registration_no)), now=now)
+
+    land(store, REGISTRATION, registrations(BAKERY), now=now)
+    before = list(looked_at)
+    land(store, REGISTRATION, registrations(DAIRY), now=now)
+
+    assert (before, looked_at) == ([], ["complaint", "health_licence"])
+    assert told(store, "complaint", "entity_by") == [("put", 1, None), ("put", 2, "name_and_region")]
+    assert told(store, "health_licence", "entity_by") == [("put", 1, None), ("put", 2, "crosswalk:registration")]
+
+
+def test_what_landed_by_another_process_is_read_on(store: Store, now: datetime) -> None:
+    land(store, REGISTRATION, registrations(BAKERY), now=now)
+    with open_store(store.settings) as other:
+        for number in range(3):
+            waiting = complaint(f"c{number}", name=DAIRY.name, areacode="510104" if number else "330110")
+            land(other, COMPLAINTS, complaints(waiting), now=now)
+
+    land(store, REGISTRATION, registrations(DAIRY), now=now)
+
+    linked = [row[2] for row in told(store, "complaint", "complaint_no") if row[1] == 2]
+    assert linked == ["c1", "c2"]
+
+
+def test_a_former_name_and_a_changed_region_lead_there_too(store: Store, now: datetime, looked_at: list[str]) -> None:
+    waiting = complaint("c1", name=f" {MILL.former}（集团）", areacode="510104")
+    land(store, COMPLAINTS, complaints(waiting), now=now)
+    named = replace(MILL, former=f"{MILL.former}(集团)")
+    land(store, REGISTRATION, registrations(named), now=now)
+
+    # Its former name is not said again; it is known of the entity, and the region agrees now.
+    land(store, REGISTRATION, registrations(replace(named, former="", region_code="510104")), now=now)
+
+    assert told(store, "complaint", "entity_uscc") == [("put", 1, None), ("put", 2, MILL.uscc)]
+    assert looked_at == ["complaint", "complaint"]
+
+
+def test_a_row_that_was_resolved_before_others_taught_is_looked_at_by_whoever_landed_it(
+    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other did not see it: it had not landed when the other looked."""
+    spec = replace(source(CUSTOMS), expect=Expect())
+    without, with_code = (
+        pages(store, CUSTOMS, customs(customs_row(DAIRY.customs_code, DAIRY.name, TYSHXYDM=code)), now=now)
+        for code in ("", DAIRY.uscc)
+    )
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(pipeline, "link_waiting", lambda *arguments: asked.append(arguments))
+    pipeline.deliver(store, without, spec, now)
+    pipeline.deliver(store, with_code, replace(spec, source="customs/other"), now)
+
+    linked = linking.link_waiting(*asked[0])
+
+    assert linked == 1
+    assert told(store, "customs_registration", "entity_by")[-1] == ("put", 2, "crosswalk:customs")
