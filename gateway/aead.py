@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from certs.suites import Suite, suite_named
-from certs.suites.base import NONCE_BYTES
+from certs.suites.base import NONCE_BYTES, AeadKey
 
-__all__ = ["BY_CODE", "NONCE_BYTES", "Key", "code_of", "derive"]
+__all__ = ["BY_CODE", "NONCE_BYTES", "AeadKey", "code_of", "derive"]
 
 BY_CODE = {1: suite_named("international"), 2: suite_named("guomi")}
 """Code -> suite. A code is written into sealed bytes and is never given a second meaning."""
@@ -22,19 +20,6 @@ def code_of(suite: Suite) -> int:
     return _CODES[suite.name]
 
 
-class Key:
-    """One key of a suite's AEAD.
-
-    Attributes:
-        encrypt: (nonce, plain, associated data) -> ciphertext ‖ tag.
-        decrypt: (nonce, ciphertext ‖ tag, associated data) -> plain; raises ``InvalidTag``.
-    """
-
-    def __init__(self, suite: Suite, key: bytes) -> None:
-        self.encrypt = partial(suite.aead.encrypt, key)
-        self.decrypt = partial(suite.aead.decrypt, key)
-
-
-def derive(suite: Suite, key: bytes, salt: bytes, info: bytes) -> Key:
+def derive(suite: Suite, key: bytes, salt: bytes, info: bytes) -> AeadKey:
     """A key that is derived from another (RFC 5869) with the hash of the suite."""
-    return Key(suite, HKDF(suite.digest(), suite.aead.key_bytes, salt, info).derive(key))
+    return suite.aead.keyed(HKDF(suite.digest(), suite.aead.key_bytes, salt, info).derive(key))

@@ -67,23 +67,20 @@ def prepare(
     told = _told(judged, contract(spec.record_type).personal)
     sent = told.join(judged.mapped.sheet.frame, on=ROW, how="left", maintain_order="left")
     mapped = told.select(ROW).join(judged.mapped.frame, on=ROW, how="left", maintain_order="left").drop(ROW)
-    contents = pl.DataFrame(
-        [
-            sent[ROW].cast(pl.Int64) + rows_before,
-            _objects(sent.drop(ROW, PART, LINE, _FAULTS)).alias("sent"),
-            _objects(mapped).alias("mapped"),
-        ]
+    numbers = sent[ROW].cast(pl.Int64) + rows_before
+    as_sent, as_mapped = (pl.lit(_objects(frame)) for frame in (sent.drop(ROW, PART, LINE, _FAULTS), mapped))
+    contents = pl.select(
+        pl.concat_str(pl.lit('{"sent": '), as_sent, pl.lit(', "mapped": '), as_mapped, pl.lit("}")).cast(pl.Binary)
     )
-    sealed = [
-        sealer.seal(f'{{"sent": {as_sent}, "mapped": {as_mapped}}}'.encode(), rejection_context(delivery_id, row))
-        for row, as_sent, as_mapped in contents.iter_rows()
-    ]
+    sealed = sealer.seal_all(
+        contents.to_series().to_list(), [rejection_context(delivery_id, row) for row in numbers.to_list()]
+    )
     return sent.select(
         order(part),
         pl.lit(delivery_id).alias("delivery_id"),
         pl.lit(spec.source).alias("source"),
         pl.lit(spec.record_type).alias("record_type"),
-        (pl.col(ROW).cast(pl.Int64) + rows_before).alias("row"),
+        numbers.alias("row"),
         pl.col(PART).alias("part"),
         pl.col(LINE).alias("line"),
         pl.lit(judged.mapped.form).alias("form"),

@@ -10,12 +10,12 @@ import polars as pl
 from sqlalchemy import Column, Connection, LargeBinary, Select, select
 
 from gateway.judge import RECORD_KEY
-from gateway.sealing import Sealer, new_salt, salted_digest
+from gateway.sealing import Sealer, new_salts, salted_digests
 from gateway.steps import ENTITY, ENTITY_BY
 from gateway.store import dialect
 from gateway.store.stage import PUT, ROW_BITS, lesson_columns
 from gateway.store.tables import versions_table
-from schemas.canonical import canonical_json, leaf_hashes, payloads
+from schemas.canonical import leaf_hashes, payloads
 from schemas.columnar import Contract
 from schemas.judgement import OPERATION, ROW
 from schemas.names import address_form_expr, match_form_expr
@@ -92,19 +92,15 @@ def seal_personal(
     if not personal:
         return frame.with_columns(pl.lit(None, pl.Binary).alias("sealed"))
     concerned = frame.select(ROW, RECORD_KEY, *personal).filter(pl.any_horizontal(pl.col(personal).is_not_null()))
-    sealed: list[bytes] = []
-    digests: dict[str, list[str | None]] = {name: [] for name in personal}
-    given: dict[bytes, bytes] = {}
-    for _, key, *values in concerned.iter_rows():
-        known = {name: value for name, value in zip(personal, values, strict=True) if value is not None}
-        # Two rows about one record that says something for the first time must agree on its salt.
-        salt = salts.get(key) or given.setdefault(key, new_salt())
-        for name in personal:
-            digests[name].append(salted_digest(known[name], salt) if name in known else None)
-        sealed.append(sealer.seal(canonical_json(known | {SALT: salt.hex()}), key))
+    keys = concerned[RECORD_KEY].to_list()
+    # Two rows about one record that says something for the first time must agree on its salt.
+    given = {**dict(zip(keys, new_salts(len(keys)), strict=True)), **salts}
+    salt = [given[key] for key in keys]
+    known = concerned.with_columns(pl.Series(SALT, salt, dtype=pl.Binary).bin.encode("hex"))
+    sealed = sealer.seal_all(payloads(known, [*personal, SALT]).to_list(), keys)
     replaced = concerned.select(ROW).with_columns(
         pl.Series("sealed", sealed, dtype=pl.Binary),
-        *(pl.Series(name + DIGEST_SUFFIX, column, dtype=pl.String) for name, column in digests.items()),
+        *(salted_digests(concerned[name], salt).alias(name + DIGEST_SUFFIX) for name in personal),
     )
     return frame.drop(personal).join(replaced, on=ROW, how="left", maintain_order="left")
 

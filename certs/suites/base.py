@@ -86,6 +86,22 @@ class PrivateKey(Protocol):
         ...
 
 
+class AeadKey(Protocol):
+    """One key of an AEAD, made ready once and used often; safe to share between threads."""
+
+    def encrypt(self, nonce: bytes, plain: bytes, data: bytes, /) -> bytes:
+        """Encrypt with associated data; returns ciphertext ‖ tag of 16 octets."""
+        ...
+
+    def decrypt(self, nonce: bytes, sealed: bytes, data: bytes, /) -> bytes:
+        """Decrypt what ``encrypt`` returned.
+
+        Raises:
+            cryptography.exceptions.InvalidTag: altered, too short, of other associated data, or another key.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Aead:
     """Authenticated encryption with associated data.
@@ -93,15 +109,12 @@ class Aead:
     Attributes:
         name: e.g. ``AES-256-GCM``.
         key_bytes: length of a key.
-        encrypt: (key, nonce, plain, associated data) -> ciphertext ‖ tag of 16 octets.
-        decrypt: (key, nonce, ciphertext ‖ tag, associated data) -> plain; raises
-            ``cryptography.exceptions.InvalidTag``.
+        keyed: makes a key ready, which costs more than encrypting a record with it.
     """
 
     name: str
     key_bytes: int
-    encrypt: Callable[[bytes, bytes, bytes, bytes], bytes]
-    decrypt: Callable[[bytes, bytes, bytes, bytes], bytes]
+    keyed: Callable[[bytes], AeadKey]
 
     def make_key(self) -> bytes:
         """A new random key."""
@@ -114,7 +127,7 @@ class Aead:
             nonce ‖ ciphertext ‖ tag, under a random nonce.
         """
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self.encrypt(key, nonce, plain, context)
+        return nonce + self.keyed(key).encrypt(nonce, plain, context)
 
     def open(self, key: bytes, sealed: bytes, context: bytes) -> bytes:
         """Decrypt what ``seal`` made.
@@ -122,7 +135,7 @@ class Aead:
         Raises:
             cryptography.exceptions.InvalidTag: altered, too short, of another context, or another key.
         """
-        return self.decrypt(key, sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context)
+        return self.keyed(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context)
 
 
 @dataclass(frozen=True)

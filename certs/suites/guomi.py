@@ -12,18 +12,25 @@ from certs.suites.sm2 import SM2, make_sm2_key
 _TAG_BYTES = 16
 
 
-def _encrypt(key: bytes, nonce: bytes, plain: bytes, data: bytes) -> bytes:
-    encryptor = Cipher(algorithms.SM4(key), modes.GCM(nonce)).encryptor()
-    encryptor.authenticate_additional_data(data)
-    return encryptor.update(plain) + encryptor.finalize() + encryptor.tag
+class _Sm4Gcm:
+    """A key of SM4-GCM; see ``base.AeadKey``."""
 
+    def __init__(self, key: bytes) -> None:
+        self._sm4 = algorithms.SM4(key)
 
-def _decrypt(key: bytes, nonce: bytes, sealed: bytes, data: bytes) -> bytes:
-    if len(sealed) < _TAG_BYTES:
-        raise InvalidTag
-    decryptor = Cipher(algorithms.SM4(key), modes.GCM(nonce, sealed[-_TAG_BYTES:])).decryptor()
-    decryptor.authenticate_additional_data(data)
-    return decryptor.update(sealed[:-_TAG_BYTES]) + decryptor.finalize()
+    def encrypt(self, nonce: bytes, plain: bytes, data: bytes, /) -> bytes:
+        """See ``base.AeadKey``."""
+        encryptor = Cipher(self._sm4, modes.GCM(nonce)).encryptor()
+        encryptor.authenticate_additional_data(data)
+        return encryptor.update(plain) + encryptor.finalize() + encryptor.tag
+
+    def decrypt(self, nonce: bytes, sealed: bytes, data: bytes, /) -> bytes:
+        """See ``base.AeadKey``."""
+        if len(sealed) < _TAG_BYTES:
+            raise InvalidTag
+        decryptor = Cipher(self._sm4, modes.GCM(nonce, sealed[-_TAG_BYTES:])).decryptor()
+        decryptor.authenticate_additional_data(data)
+        return decryptor.update(sealed[:-_TAG_BYTES]) + decryptor.finalize()
 
 
 SUITE = Suite(
@@ -31,6 +38,6 @@ SUITE = Suite(
     algorithms=(SM2,),
     digest=hashes.SM3,
     digest_name="sm3",
-    aead=Aead(name="SM4-GCM", key_bytes=16, encrypt=_encrypt, decrypt=_decrypt),
+    aead=Aead(name="SM4-GCM", key_bytes=16, keyed=_Sm4Gcm),
     make_key=make_sm2_key,
 )

@@ -134,8 +134,7 @@ SUITE = Suite(
     aead=Aead(
         name="AES-256-GCM",
         key_bytes=32,
-        encrypt=lambda key, nonce, plain, data: AESGCM(key).encrypt(nonce, plain, data),
-        decrypt=lambda key, nonce, sealed, data: AESGCM(key).decrypt(nonce, sealed, data),
+        keyed=AESGCM,
     ),
     make_key=lambda: P256Private(ec.generate_private_key(ec.SECP256R1())),
 )

@@ -41,9 +41,9 @@ def test_sm4_gcm_gives_ciphertext_and_tag_of_rfc_8998() -> None:
         "d82710ca5c22f0ccfa7cbf93d496ac15a56834cbcf98c397b4024a2691233b8d"
         "83de3541e4c2b58177e065a9bf7b62ec"
     )
-    aead = SUITES["guomi"].aead
-    assert aead.encrypt(key, nonce, plain, data) == sealed
-    assert aead.decrypt(key, nonce, sealed, data) == plain
+    sm4 = SUITES["guomi"].aead.keyed(key)
+    assert sm4.encrypt(nonce, plain, data) == sealed
+    assert sm4.decrypt(nonce, sealed, data) == plain
 
 
 # GB/T 32918.5-2017, appendix A: identity 1234567812345678, message "message digest".

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
+import polars as pl
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,7 +23,7 @@ from connectors.errors import Refused
 from gateway import sealing
 from gateway.aead import code_of
 from gateway.keyring import create_ring, kek_path, legacy_path, open_ring, read_ring, retire, ring_path, rotate
-from gateway.sealing import Sealer, load_sealer, new_salt, salted_digest
+from gateway.sealing import Sealer, load_sealer, new_salts, salted_digest, salted_digests
 from tests.support.sealing import sealer_of
 
 INTERNATIONAL, GUOMI = suite_named("international"), suite_named("guomi")
@@ -61,11 +62,37 @@ def test_what_was_sealed_opens_with_its_key_and_its_context_only(suite: Suite) -
 
 
 def test_the_same_value_is_sealed_differently_each_time_and_digested_alike_under_one_salt() -> None:
-    salt, other = new_salt(), new_salt()
+    salt, other = new_salts(2)
 
     assert SEALER.seal(b"x", b"a") != SEALER.seal(b"x", b"a")
     assert salted_digest("x", salt) == salted_digest("x", salt)
     assert len({salted_digest("x", salt), salted_digest("x", other), salted_digest("y", salt)}) == 3
+
+
+def test_a_column_of_values_is_digested_as_each_of_them_is() -> None:
+    values = pl.Series("phone", ["10000000001", "周某", None, "", "10000000001"])
+    salts = new_salts(5)
+
+    assert salted_digests(values, salts).to_list() == [
+        None if value is None else salted_digest(value, salt) for value, salt in zip(values, salts, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_many_are_sealed_as_each_of_them_is_every_one_under_a_nonce_of_its_own(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "_AT_ONCE", 3)
+    sealer = sealer_of(bytes(suite.aead.key_bytes), suite)
+    plains, contexts = [b"p%d" % number for number in range(7)], [b"c%d" % number for number in range(7)]
+
+    sealed = sealer.seal_all(plains, contexts)
+
+    assert [sealer.open(*one) for one in zip(sealed, contexts, strict=True)] == plains
+    assert len({one[16:28] for one in sealed}) == 7
+    assert sealer.seal_all([], []) == []
+    with pytest.raises(InvalidTag):
+        sealer.open(sealed[0], contexts[1])
 
 
 def test_a_keyed_digest_is_the_same_for_one_key_and_another_for_another() -> None:
@@ -78,8 +105,10 @@ def test_a_salt_seals_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> No
     sealer = sealer_of(bytes(32))
 
     salts = [sealer.seal(b"x", b"")[8:16] for _ in range(4)]
+    together = [sealed[8:16] for sealed in sealer.seal_all([b"x"] * 5, [b""] * 5)]
 
     assert salts[0] == salts[1] != salts[2] == salts[3]
+    assert [together.count(salt) for salt in dict.fromkeys(together)] == [2, 2, 1]
 
 
 def test_key_files_are_for_their_owner_alone_and_never_made_twice(home: Path) -> None:

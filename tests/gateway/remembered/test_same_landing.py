@@ -193,7 +193,7 @@ def _installation(request: pytest.FixtureRequest, kind: str, home: Path) -> Iter
 @pytest.fixture(autouse=True)
 def _the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     cut_into(monkeypatch, 5)
-    monkeypatch.setattr(staging, "new_salt", lambda: b"s" * 32)
+    monkeypatch.setattr(staging, "new_salts", lambda number: [b"s" * 32] * number)
     monkeypatch.setattr("gateway.deliveries.secrets.token_hex", lambda size: "0" * 2 * size)
 
 
