@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.vault import Vault
 from gateway.bench.apart import deliver_apart
+from gateway.bench.bare import bare_seconds
 from gateway.bench.pipeline import changed_every, csv_of, delivery_of, empty_store, server
 from gateway.bench.rows import RECORD_TYPES_MEASURED, bench_spec
 from gateway.settings import Settings
@@ -33,7 +34,8 @@ def run(
     Returns:
         rates in rows per second, medians: ``rows_per_s`` of the first load, ``reload_rows_per_s`` with 5 % of the rows
         changed since, ``reload_few_rows_per_s`` with 0.5 % changed since that, ``reload_none_rows_per_s`` with none;
-        ``..._ratio``: the time of each against the first load; ``peak_rss_mb`` of all processes, the greatest of all.
+        ``..._ratio``: the time of each against the first load; as the limit ``bare_load_rows_per_s``, finished rows
+        that the database alone takes in anew; ``peak_rss_mb`` of all processes, the greatest of all.
     """
     frame = RECORD_TYPES_MEASURED[record_type](rows, seed)
     spec = bench_spec(record_type, [name for name in frame.columns if not name.startswith("_")])
@@ -45,13 +47,18 @@ def run(
     sent["reload_none"] = sent["reload_few"] + b"\n"
     del frame
     seconds: dict[str, list[float]] = {name: [] for name in sent}
+    bare: list[float] = []
     peak = 0
     with server(settings, postgres) as url:
         for number in range(ROUNDS):
             with empty_store(url, number) as store:
+                vault = Vault(store.settings.home)
+                told("bare load")
+                finished, taken = bare_seconds(store, spec, delivery_of(vault, spec, sent["first"]))
+                bare.append(finished / taken)
                 for name, content in sent.items():
                     told(name)
-                    landed = deliver_apart(store, spec, delivery_of(Vault(store.settings.home), spec, content))
+                    landed = deliver_apart(store, spec, delivery_of(vault, spec, content))
                     seconds[name].append(landed.seconds)
                     peak = max(peak, landed.peak_rss_mb)
     median = {name: statistics.median(values) for name, values in seconds.items()}
@@ -60,6 +67,7 @@ def run(
         "record_type": record_type,
         "database": "postgresql" if postgres else "sqlite",
         "rows_per_s": round(rows / median["first"]),
+        "bare_load_rows_per_s": round(statistics.median(bare)),
         **{f"{name}_rows_per_s": round(rows / median[name]) for name in _AGAIN},
         **{f"{name}_ratio": round(median[name] / median["first"], 2) for name in _AGAIN},
         "peak_rss_mb": peak,

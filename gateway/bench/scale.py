@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -72,22 +72,22 @@ class Load:
 
     def _kept(self, shares: Mapping[str, int], delivery_rows: int) -> dict[str, list[Kept]]:
         """The deliveries of each record type, the longest queue first, so that none is left alone at the end."""
-        queues: dict[str, list[Future[Kept]]] = {}
+        sizes = sorted(((rows, name) for name, rows in shares.items() if rows), reverse=True)
+        wanted = [
+            (self.store.settings.home, name, range(start, min(rows, start + delivery_rows)), self.entities, self.seed)
+            for rows, name in sizes
+            for start in range(0, rows, delivery_rows)
+        ]
+        queues: dict[str, list[Kept]] = {name: [] for _, name in sizes}
+        for of, kept in zip(wanted, self._made(wanted), strict=True):
+            queues[of[1]].append(kept)
+        return queues
+
+    def _made(self, wanted: Sequence[tuple[Path, str, range, int, int]]) -> list[Kept]:
+        if sum(len(numbers) for _, _, numbers, *_ in wanted) <= _CHUNK:
+            return [keep_rows(*of) for of in wanted]
         with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as makers:
-            for name, rows in sorted(shares.items(), key=lambda share: -share[1]):
-                starts = range(0, rows, delivery_rows)
-                queues[name] = [
-                    makers.submit(
-                        keep_rows,
-                        self.store.settings.home,
-                        name,
-                        range(start, min(rows, start + delivery_rows)),
-                        self.entities,
-                        self.seed,
-                    )
-                    for start in starts
-                ]
-            return {name: [one.result() for one in queue] for name, queue in queues.items() if queue}
+            return list(makers.map(keep_rows, *zip(*wanted, strict=True)))
 
     def _land(self, queues: Mapping[str, Sequence[Kept]], shares: Mapping[str, int], at_once: int) -> None:
         names = list(queues)
@@ -184,7 +184,7 @@ def run(
         with empty_store(url, 1) as store:
             whole = load(store, rows, entities)
             told("lookup")
-            read = reading.lookups(store, read_type)
+            read = reading.lookups(store, read_type) | reading.status(store)
             told("feed")
             read |= reading.feed(store, read_type)
     rate, small_rate = whole.rows / whole.seconds, small.rows / small.seconds

@@ -168,6 +168,21 @@ def scale_(
     _tell(result, as_json)
 
 
+@bench.command("together")
+@click.option(
+    "--rows", default=50_000, show_default=True, type=click.IntRange(100), help="每源行数 / rows of each source"
+)
+@click.option("--sources", default=10, show_default=True, type=click.IntRange(2, 14), help="数据源数 / sources")
+@_seed
+@_json
+@click.pass_obj
+def together(settings: Settings, rows: int, sources: int, seed: int, as_json: bool) -> None:
+    """Sources of different record types at once, beside the same one after the other, in PostgreSQL. 同时入库。"""
+    from gateway.bench import together as landing
+
+    _tell(landing.run(rows, sources, settings, seed, _progress()), as_json)
+
+
 @bench.command("audit")
 @click.option("--entries", default=1_000_000, show_default=True, type=click.IntRange(1_000), help="条目数 / entries")
 @_seed

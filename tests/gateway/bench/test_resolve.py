@@ -18,6 +18,7 @@ def test_every_row_is_resolved_as_it_must_be(tmp_path: Path) -> None:
     assert result["resolved"] + result["unresolved"] == 3_000
     assert 2_500 < result["resolved"] < 2_900
     assert result["ambiguous"] > 10
+    assert result["ratio_to_bare"] > 0
 
 
 def test_a_wrong_answer_is_not_measured() -> None:
