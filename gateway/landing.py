@@ -19,7 +19,7 @@ from gateway.entities import learn
 from gateway.expect import check_delivery, check_withdrawals
 from gateway.judge import RECORD_KEY, conflict_faults
 from gateway.remembered.files import Memory
-from gateway.remembered.landing import StaleError, Unchanged, remember, restage, weigh
+from gateway.remembered.landing import StaleError, Unchanged, noted, remember, restage, weigh
 from gateway.repetitions import Repetitions, take_out
 from gateway.sealing import load_sealer
 from gateway.steps import Judged, Landed, Taught
@@ -93,6 +93,8 @@ def land_waiting(
     waiting.rejected(conn)
     _quarantine_contested(conn, store, waiting, taken, spec, delivery_id)
     gone = taken.gone.implode()
+    # Readers may wait from the landing to the end of the transaction, so what takes long comes before it.
+    note = noted(store, spec, delivery_id, waiting.chunks)
 
     def digests() -> Iterator[pl.DataFrame]:
         return (chunk.select(DIGEST).filter(~pl.col("ord").is_in(gone)) for chunk in waiting.digests())
@@ -116,8 +118,8 @@ def land_waiting(
             check_withdrawals(change.withdrawn, stood, spec)
         landed = summed(change, roots.accepted(), roots.versions(), position, tally.unresolved)
         landed = replace(landed, taught=max(taught, default=Taught.NOTHING))
-        if waiting.chunks:
-            remember(conn, store, spec, delivery_id, waiting.chunks, taken.gone, landed.accepted_root)
+        if note is not None:
+            remember(conn, store, spec, delivery_id, note, taken.gone, landed.accepted_root)
         return tally, landed
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Table, and_,
 
 from connectors.spec import SourceSpec
 from gateway.judge import RECORD_KEY
-from gateway.remembered.files import Manifest, Memory, UnusableError, shelf_of
+from gateway.remembered.files import Manifest, Memory, Shelf, UnusableError, shelf_of
 from gateway.remembered.recall import recall, rules_of, touched
 from gateway.remembered.rows import halves, sketch_of
 from gateway.sealing import load_sealer
@@ -203,22 +203,32 @@ def restage(conn: Connection, record_type: str, rows: Table, recalled: pl.DataFr
         raise StaleError(f"{recalled.height} rows are remembered, {found} of them stand")
 
 
-def remember(
-    conn: Connection,
-    store: Store,
-    spec: SourceSpec,
-    delivery_id: str,
-    chunks: Sequence[tuple[int, int]],
-    gone: pl.Series,
-    accepted_root: str,
-) -> None:
-    """Complete the memory of a delivery in the transaction that lands it; a memory without a landing is harmless.
+@dataclass(frozen=True)
+class Noted:
+    """What staging has written down of a delivery, read over.
+
+    Attributes:
+        shelf: where it lies.
+        files: part, chunk and number of rows of each file, in order.
+        sketch: columns of ``files.SKETCH``.
+    """
+
+    shelf: Shelf
+    files: tuple[tuple[int, int, int], ...]
+    sketch: pl.DataFrame
+
+
+def noted(store: Store, spec: SourceSpec, delivery_id: str, chunks: Sequence[tuple[int, int]]) -> Noted | None:
+    """Read over what is to be remembered of a staged delivery; it takes seconds of millions of rows.
 
     Args:
         chunks: part and number of each, in order.
-        gone: ``ord`` of rows that were not landed because another row spoke of the same record.
-        accepted_root: of the landing, hex.
+
+    Returns:
+        None where nothing is to be remembered, or it cannot be relied on: then it is forgotten.
     """
+    if not chunks:
+        return None
     shelf = shelf_of(store.settings.home, load_sealer(store.settings.home), spec.source, delivery_id)
     files: list[tuple[int, int, int]] = []
 
@@ -230,14 +240,40 @@ def remember(
 
     try:
         sketch = sketch_of(read())
-        if _is_small(recall(conn, store, spec), files, spec):
-            shelf.forget()
+    except UnusableError as error:
+        _not_remembered(shelf, spec, delivery_id, error)
+        return None
+    return Noted(shelf, tuple(files), sketch)
+
+
+def remember(
+    conn: Connection,
+    store: Store,
+    spec: SourceSpec,
+    delivery_id: str,
+    note: Noted,
+    gone: pl.Series,
+    accepted_root: str,
+) -> None:
+    """Complete the memory of a delivery in the transaction that lands it; a memory without a landing is harmless.
+
+    Args:
+        gone: ``ord`` of rows that were not landed because another row spoke of the same record.
+        accepted_root: of the landing, hex.
+    """
+    try:
+        if _is_small(recall(conn, store, spec), note.files, spec):
+            note.shelf.forget()
             return
-        manifest = Manifest(delivery_id, rules_of(conn, store, spec), accepted_root, tuple(files))
-        shelf.write_manifest(manifest, sketch, gone)
+        manifest = Manifest(delivery_id, rules_of(conn, store, spec), accepted_root, note.files)
+        note.shelf.write_manifest(manifest, note.sketch, gone)
     except (UnusableError, OSError) as error:
-        log.warning("delivery not remembered", source=spec.source, delivery_id=delivery_id, reason=str(error))
-        shelf.forget()
+        _not_remembered(note.shelf, spec, delivery_id, error)
+
+
+def _not_remembered(shelf: Shelf, spec: SourceSpec, delivery_id: str, error: Exception) -> None:
+    log.warning("delivery not remembered", source=spec.source, delivery_id=delivery_id, reason=str(error))
+    shelf.forget()
 
 
 def _is_small(before: Memory | None, files: Sequence[tuple[int, int, int]], spec: SourceSpec) -> bool:
