@@ -118,6 +118,8 @@ def _learn_page(
     """
     row = _entity(said, authority)
     told = dialect.fetch(conn, _more_than_its_row(said, row, is_first), _TOLD, are_few=are_few)
+    if told.is_empty():
+        return Taught.NEW if _add(conn, known, said, row, is_first) else Taught.NOTHING
     # What is replaced, or is not preferred, is kept: rows of other agencies may still carry it.
     differing = told.filter(pl.col("stood").is_not_null())
     written = 0 if differing.is_empty() else _replace(conn, said, row)

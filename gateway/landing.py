@@ -92,12 +92,13 @@ def land_waiting(
         tally = replace(tally, findings=(*tally.findings, *check_delivery(tally, spec)))
     waiting.rejected(conn)
     _quarantine_contested(conn, store, waiting, taken, spec, delivery_id)
-    gone = taken.gone.implode()
+    gone = taken.gone.implode() if taken else None
     # Readers may wait from the landing to the end of the transaction, so what takes long comes before it.
     note = noted(store, spec, delivery_id, waiting.chunks)
 
     def digests() -> Iterator[pl.DataFrame]:
-        return (chunk.select(DIGEST).filter(~pl.col("ord").is_in(gone)) for chunk in waiting.digests())
+        chunks = (chunk.select(DIGEST) for chunk in waiting.digests())
+        return chunks if gone is None else (chunk.filter(~pl.col("ord").is_in(gone)) for chunk in chunks)
 
     # Hashing is ours and writing is the database's: they go on side by side.
     with _unseen(conn, unchanged) as unseen, hashing(home, delivery_id, digests) as roots:
@@ -152,6 +153,8 @@ def _unseen(conn: Connection, unchanged: Unchanged | None) -> Iterator[Table | N
 
 
 def _without(tally: Tally, taken: Repetitions) -> Tally:
+    if not taken:
+        return tally
     return replace(
         tally,
         rejected=tally.rejected + taken.contested.height,

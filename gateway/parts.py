@@ -121,7 +121,7 @@ def staged_rows(
     resolved = resolve(conn, judged, rules)
     salts = standing_salts(conn, resolved.frame, rules, sealer)
     rows = stage(resolved.frame, rules, sealer, salts, part)
-    unresolved = rows.filter((pl.col("op") == PUT) & pl.col("uscc").is_null()).height
+    unresolved = rows.filter((pl.col("op") == PUT) & pl.col("uscc").is_null()).height if rows["uscc"].has_nulls() else 0
     if spec.delivery == "snapshot" and not judged.mapped.sheet.delivery.is_partial:
         seen = mentioned(judged, rules, spec.source).with_columns(order(part), op=pl.lit(MENTIONED)).drop(ROW)
         rows = pl.concat([rows, seen], how="diagonal").sort("ord") if seen.height else rows

@@ -29,6 +29,19 @@ from gateway.store.tables import rejections
 from schemas.columnar import contract
 from schemas.judgement import ROW
 
+_PREPARED = {
+    "ord": pl.Int64,
+    "delivery_id": pl.String,
+    "source": pl.String,
+    "record_type": pl.String,
+    "row": pl.Int64,
+    "part": pl.String,
+    "line": pl.UInt32,
+    "form": pl.String,
+    "sealed": pl.Binary,
+    "faults": pl.String,
+    "status": pl.String,
+}
 _NAMED = 1_000
 MAX_REASON = 2_000
 _CHUNK = 5_000
@@ -63,6 +76,8 @@ def prepare(
     Returns:
         columns of the table ``rejections`` and ``ord``; ``faults`` as JSON text.
     """
+    if judged.faults.is_empty():
+        return pl.DataFrame(schema=_PREPARED)
     sealer = load_sealer(store.settings.home)
     told = _told(judged, contract(spec.record_type).personal)
     sent = told.join(judged.mapped.sheet.frame, on=ROW, how="left", maintain_order="left")

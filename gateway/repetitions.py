@@ -42,6 +42,9 @@ class Repetitions:
         """``ord`` of every row that is no longer to be landed."""
         return pl.concat([self.repeated["ord"], self.contested["ord"]])
 
+    def __bool__(self) -> bool:
+        return self.repeated.height + self.contested.height > 0
+
     def count(self, op: str) -> int:
         """Rows of an operation that are no longer to be landed."""
         return self._all().filter(pl.col("op") == op).height

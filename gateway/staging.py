@@ -61,7 +61,7 @@ def stage(
         *contract.facets,
         *lesson_columns(contract.record_type),
     )
-    if (staged["op"] == PUT).all():
+    if staged["op"].to_list().count(PUT) == staged.height:
         return staged
     return staged.with_columns(
         pl.when(put).then(pl.col(name)).alias(name) for name in ("payload", "sealed", "content_hash")
@@ -91,6 +91,9 @@ def seal_personal(
     """
     if not personal:
         return frame.with_columns(pl.lit(None, pl.Binary).alias("sealed"))
+    if all(frame[name].null_count() == frame.height for name in personal):
+        absent = (pl.lit(None, pl.String).alias(name + DIGEST_SUFFIX) for name in personal)
+        return frame.drop(personal).with_columns(pl.lit(None, pl.Binary).alias("sealed"), *absent)
     concerned = frame.select(ROW, RECORD_KEY, *personal).filter(pl.any_horizontal(pl.col(personal).is_not_null()))
     keys = concerned[RECORD_KEY].to_list()
     # Two rows about one record that says something for the first time must agree on its salt.

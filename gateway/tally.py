@@ -74,11 +74,11 @@ def from_json(said: dict[str, Any]) -> Tally:
 def tally(judged: Judged, contract: Contract, spec: SourceSpec) -> Tally:
     """Count a judged chunk; what resolution adds is not known yet."""
     frame = judged.mapped.frame
-    puts = judged.accepted.filter(pl.col("_op") == "put").height
+    puts = judged.accepted["_op"].to_list().count("put")
     sent, bad = _codes(judged, contract)
     return Tally(
         received=frame.height,
-        rejected=judged.faults[ROW].n_unique(),
+        rejected=judged.faults[ROW].n_unique() if judged.faults.height else 0,
         puts=puts,
         withdrawals=judged.accepted.height - puts,
         code_sent=sent,
@@ -94,6 +94,8 @@ def _codes(judged: Judged, contract: Contract) -> tuple[int, int]:
     frame, uscc = judged.mapped.frame, contract.subject.uscc
     if uscc not in frame.columns:
         return 0, 0
+    if judged.faults.is_empty():
+        return frame[uscc].count(), 0
     sent = frame.filter(pl.col(uscc).is_not_null()).select(ROW)
     # A row that carries no code has no bad one, though the record type may ask for it.
     faulted = judged.faults.filter(pl.col("field") == uscc).select(ROW).unique()

@@ -127,8 +127,9 @@ def _row_by_row(frame: pl.DataFrame, ordered: Sequence[str]) -> pl.Series:
         dtype = frame.schema[name]
         if dtype not in _WRITTEN and not dtype.is_integer():
             raise _no_json(name, dtype)
-        values, write = frame[name].to_list(), str if dtype.is_integer() else _json
-        columns.append([None if v is None else f"{_text(name)}:{write(v)}" for v in values])
+        values, opening = frame[name].to_list(), f"{_text(name)}:"
+        write = str if dtype.is_integer() else _text if dtype == pl.String else _json
+        columns.append([None if v is None else opening + write(v) for v in values])
     rows = zip(*columns, strict=True) if columns else ((),) * frame.height
     told = ["{" + ",".join(member for member in row if member is not None) + "}" for row in rows]
     return pl.Series("payload", [text.encode() for text in told], dtype=pl.Binary)

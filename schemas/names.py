@@ -24,6 +24,8 @@ _DASHES = r"[\u2010-\u2015\u2043\u2212\u2500]"
 _PUNCTUATION = "[,.;:、。·'\"“”‘’`~_]"
 # Text that is its own form.
 _PLAIN = r"^[0-9A-Z()\u4e00-\u9fff-]*$"
+_FEW = 100
+"""Values up to which forming them one by one costs less than asking Polars which of them are plain."""
 _UNSEEN_PATTERN = re.compile(_UNSEEN)
 _PUNCTUATION_PATTERN = re.compile(_PUNCTUATION)
 _DASHES_PATTERN = re.compile(_DASHES)
@@ -63,11 +65,19 @@ def address_form_expr(col: pl.Expr) -> pl.Expr:
 
 def _match_column(texts: pl.Series) -> pl.Series:
     """Nearly every name is plain but for full-width brackets, so those go first; what is left pays for NFKC."""
+    if len(texts) <= _FEW:
+        return _each(match_form, texts)
     return _where_not_plain(_where_not_plain(texts, _with_half_width_brackets), _unified)
 
 
 def _address_column(texts: pl.Series) -> pl.Series:
+    if len(texts) <= _FEW:
+        return _each(address_form, texts)
     return _where_not_plain(_match_column(texts), _without_punctuation)
+
+
+def _each(form: Callable[[str], str], texts: pl.Series) -> pl.Series:
+    return pl.Series(texts.name, [None if text is None else form(text) for text in texts.to_list()], pl.String)
 
 
 def _where_not_plain(texts: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:

@@ -88,5 +88,7 @@ def _tables(delivery: Delivery, spec: SourceSpec, piece: Piece, allowance: Allow
 
 
 def _moved_by(before: int, sheet: Sheet) -> Sheet:
+    if not before:
+        return sheet
     row = (pl.col(ROW) + before).cast(pl.UInt32)
     return replace(sheet, frame=sheet.frame.with_columns(row), faults=sheet.faults.with_columns(row))

@@ -72,7 +72,8 @@ def _sheet(delivery: Delivery, tables: list[Table], headings: tuple[str, ...], b
     frame = pl.concat(frames, how="diagonal")
     paged = _paged_headings(tables, headings)
     absent = [name for name in paged if name not in frame.columns]
-    frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+    if absent:
+        frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
     cells = [name for name in frame.columns if name not in (LINE, PART)]
     counted = pl.int_range(before + 1, before + frame.height + 1, dtype=pl.UInt32).alias(ROW)
     frame = frame.select(counted, PART, LINE, *cells)
