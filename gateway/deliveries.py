@@ -149,13 +149,17 @@ def check_bytes(delivery: Delivery) -> None:
             )
 
 
-def row_of(conn: Connection, delivery_id: str) -> Row[Any]:
+def row_of(conn: Connection, delivery_id: str, *, is_held: bool = False) -> Row[Any]:
     """The row of the register.
+
+    Args:
+        is_held: nobody else may change it until the transaction ends.
 
     Raises:
         Refused: there is none with this id.
     """
-    row = conn.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
+    asked = select(deliveries).where(deliveries.c.id == delivery_id)
+    row = conn.execute(asked.with_for_update() if is_held else asked).one_or_none()
     if row is None:
         raise Refused(
             f"没有编号为 {delivery_id} 的交付；可用 xinqiao deliveries 查看",
@@ -184,7 +188,7 @@ def original_of(
     source said *last*: going back to an older state is news.
 
     Args:
-        own: its row of the register, if it was just read.
+        own: its row of the register, if it was just read, or is held.
     """
     own = own or row_of(conn, delivery_id)
     if own.status in ("landed", "repeated"):
@@ -239,11 +243,20 @@ def unfinished(conn: Connection, source: str) -> Sequence[str]:
 
 
 def settle(
-    conn: Connection, delivery_id: str, status: str, receipt: dict[str, object], at: datetime, entry: int
+    conn: Connection,
+    delivery_id: str,
+    status: str,
+    receipt: dict[str, object],
+    at: datetime,
+    entry: int,
+    held: Row[Any] | None = None,
 ) -> None:
-    """Write down how a delivery ended: landed, repeated or refused, with its receipt or the problem."""
-    was = select(deliveries.c.source, deliveries.c.status).where(deliveries.c.id == delivery_id).with_for_update()
-    before = conn.execute(was).one()
+    """Write down how a delivery ended: landed, repeated or refused, with its receipt or the problem.
+
+    Args:
+        held: its row of the register, if this transaction holds it already.
+    """
+    before = held or row_of(conn, delivery_id, is_held=True)
     counts.count(conn, counts.DELIVERIES, before.source, before.status, -1)
     counts.count(conn, counts.DELIVERIES, before.source, status, 1)
     conn.execute(

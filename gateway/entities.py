@@ -67,9 +67,11 @@ def learn(conn: Connection, record_type: str, teaching: Teaching, authority: int
     if record_type not in TEACHERS:
         return Taught.NOTHING
     # Two record types teach, under different landing locks: without an order they could wait for each other's rows.
-    conn.execute(select(positions.c.last_seq).where(positions.c.record_type == ENTITIES).with_for_update())
+    held = select(positions.c.last_seq).where(positions.c.record_type == ENTITIES).with_for_update()
+    generation = conn.execute(held).scalar()
     if record_type == "registration":
-        taught = _learn_registrations(conn, teaching, authority)
+        is_first = not generation or (teaching.rows > dialect.FEW and not _knows_any(conn))
+        taught = _learn_registrations(conn, teaching, authority, is_first=is_first)
     else:
         taught = max(_learn_customs(conn, page.subquery("said")) for page in teaching.pages)
     if taught:
@@ -95,9 +97,16 @@ def _learn_customs(conn: Connection, said: FromClause) -> Taught:
     return Taught.NEW if written else Taught.NOTHING
 
 
-def _learn_registrations(conn: Connection, teaching: Teaching, authority: int) -> Taught:
-    """Page by page; as long as no entity is known, beside the empty table, so that who reads it does not wait."""
-    is_first = conn.execute(select(entities.c.uscc).limit(1)).first() is None
+def _knows_any(conn: Connection) -> bool:
+    return conn.execute(select(entities.c.uscc).limit(1)).first() is not None
+
+
+def _learn_registrations(conn: Connection, teaching: Teaching, authority: int, *, is_first: bool) -> Taught:
+    """Page by page; as long as no entity is known, beside the empty table, so that who reads it does not wait.
+
+    Args:
+        is_first: no entity was known before this delivery; if it is few rows, it need not be told.
+    """
     are_few = len(teaching.pages) == 1
     with aside.filled_aside(conn, entities, teaching.rows) if is_first else nullcontext(entities) as known:
         return max(

@@ -26,7 +26,7 @@ from gateway.clock import instant
 from gateway.landing import Waiting, land_waiting
 from gateway.linking import Since, link_waiting
 from gateway.parts import CHUNK_ROWS, SMALL_BYTES, is_staged, judged_chunk, plan_parts, stage_part, staged_rows, waiting
-from gateway.receipts import proven, refusal, write_receipt
+from gateway.receipts import proven, refusal, with_proof, write_receipt
 from gateway.remembered.landing import StaleError
 from gateway.remembered.staging import forget_delivery, tidy
 from gateway.signatures.admission import Presented, admit, demand_admitted
@@ -225,20 +225,21 @@ def _land(
     with store.write() as conn:
         dialect.use_memory(conn)
         position = hold_feed(conn, spec.record_type, instant(now))
+        row = deliveries.row_of(conn, delivery_id, is_held=True)
         # Asked again under the lock: the same bytes may have arrived twice at once.
-        again = None if delivery.is_partial else deliveries.original_of(conn, delivery_id, delivery.digest, spec)
+        again = None if delivery.is_partial else deliveries.original_of(conn, delivery_id, delivery.digest, spec, row)
         if again is None:
             with staged(conn) as rows:
                 tally, landed = land_waiting(conn, store, position, rows, spec, delivery_id, delivery.is_partial)
-            write_receipt(conn, delivery_id, tally, landed, spec, now)
+            settled = write_receipt(conn, row, tally, landed, spec, now)
             if then is not None:
                 then(conn, landed)
     if again is not None:
         return repeat(store, delivery_id, again.id, spec, now)
     tidy(store, spec)
-    seal(store, now)
+    checkpoint = seal(store, now, is_needed=True)
     link_waiting(store, spec.record_type, Since(tally, landed, rows.findable), now)
-    return proven(store, delivery_id)
+    return with_proof(store, settled, checkpoint)
 
 
 def repeat(store: Store, delivery_id: str, original_id: str, spec: SourceSpec, now: datetime) -> dict[str, Any]:

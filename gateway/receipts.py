@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from connectors.delivery import Finding
 from connectors.errors import XinqiaoError
@@ -14,30 +15,49 @@ from gateway import deliveries
 from gateway.audit import Action, append
 from gateway.audit.giving_proofs import inclusion
 from gateway.audit.log import seal
+from gateway.audit.notes import Checkpoint
 from gateway.signatures.own import signed
 from gateway.steps import Landed
 from gateway.store import Store
 from gateway.tally import Tally
 
 
+@dataclass(frozen=True)
+class Settled:
+    """How a delivery ended.
+
+    Attributes:
+        receipt: or the problem.
+        status: landed, repeated or refused.
+        entry: id of its audit entry.
+    """
+
+    receipt: dict[str, Any]
+    status: str
+    entry: int
+
+
 def write_receipt(
     conn: Connection,
-    delivery_id: str,
+    row: Row[Any],
     tally: Tally,
     landed: Landed,
     spec: SourceSpec,
     now: datetime,
-) -> None:
-    """Write receipt and audit entry in the transaction of the landing."""
-    row = deliveries.row_of(conn, delivery_id)
+) -> Settled:
+    """Write receipt and audit entry in the transaction of the landing.
+
+    Args:
+        row: of the register, held by this transaction.
+    """
     receipt: dict[str, Any] = {
-        "delivery_id": delivery_id,
+        "delivery_id": row.id,
         "source": spec.source,
         "record_type": spec.record_type,
         "digest": row.digest,
         "origin": row.origin,
         "received_at": row.received_at,
-        **_signature(conn, delivery_id),
+        **_signature(conn, row.id),
         "landed_at": landed.landed_at,
         "form": tally.form,
         "received": tally.received,
@@ -48,7 +68,7 @@ def write_receipt(
         "findings": [*map(_finding, tally.findings), *tally.warnings],
     }
     facts = {name: value for name, value in receipt.items() if name not in ("findings", "landed_at")}
-    settle(conn, delivery_id, receipt, facts, actor=row.origin, now=now)
+    return settle(conn, row.id, receipt, facts, actor=row.origin, now=now, held=row)
 
 
 def counts(landed: Landed) -> dict[str, Any]:
@@ -68,12 +88,24 @@ def counts(landed: Landed) -> dict[str, Any]:
 
 
 def settle(
-    conn: Connection, delivery_id: str, receipt: dict[str, Any], facts: dict[str, Any], *, actor: str, now: datetime
-) -> None:
-    """Put a landed delivery's receipt into the register and its facts into the audit log."""
+    conn: Connection,
+    delivery_id: str,
+    receipt: dict[str, Any],
+    facts: dict[str, Any],
+    *,
+    actor: str,
+    now: datetime,
+    held: Row[Any] | None = None,
+) -> Settled:
+    """Put a landed delivery's receipt into the register and its facts into the audit log.
+
+    Args:
+        held: its row of the register, if this transaction holds it already.
+    """
     known = {name: value for name, value in facts.items() if value is not None}
     entry = append(conn, Action.DELIVERY_LANDED, actor, known, now)
-    deliveries.settle(conn, delivery_id, "landed", receipt, now, entry)
+    deliveries.settle(conn, delivery_id, "landed", receipt, now, entry, held)
+    return Settled(receipt, "landed", entry)
 
 
 def refusal(store: Store, delivery_id: str, error: XinqiaoError, now: datetime) -> None:
@@ -103,8 +135,17 @@ def proven(store: Store, delivery_id: str) -> dict[str, Any]:
         row = deliveries.row_of(conn, delivery_id)
     if row.receipt is None:
         return {"delivery_id": delivery_id, "source": row.source, "status": row.status}
-    told = {**row.receipt, "status": row.status, "audit": inclusion(store, row.audit_entry)}
-    return signed(store.settings, told)
+    return with_proof(store, Settled(row.receipt, row.status, row.audit_entry))
+
+
+def with_proof(store: Store, settled: Settled, newest: Checkpoint | None = None) -> dict[str, Any]:
+    """What is told of a settled delivery, as ``proven`` gives it.
+
+    Args:
+        newest: the newest checkpoint, if it was just published.
+    """
+    proof = inclusion(store, settled.entry, newest)
+    return signed(store.settings, {**settled.receipt, "status": settled.status, "audit": proof})
 
 
 def _signature(conn: Connection, delivery_id: str) -> dict[str, Any]:

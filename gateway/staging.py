@@ -113,6 +113,8 @@ def standing_salts(conn: Connection, frame: pl.DataFrame, contract: Contract, se
     if not contract.personal:
         return {}
     carrying = frame.filter(pl.any_horizontal(pl.col(contract.personal).is_not_null())).unique(RECORD_KEY)
+    if carrying.is_empty():
+        return {}
     versions = versions_table(contract.record_type)
     sealed = select(versions.c.record_key, versions.c.sealed).where(
         versions.c.superseded_seq.is_(None), versions.c.sealed.is_not(None)

@@ -122,9 +122,9 @@ def payloads(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
 
 
 def _row_by_row(frame: pl.DataFrame, ordered: Sequence[str]) -> pl.Series:
-    columns = []
+    columns, dtypes = [], frame.schema
     for name in ordered:
-        dtype = frame.schema[name]
+        dtype = dtypes[name]
         if dtype not in _WRITTEN and not dtype.is_integer():
             raise _no_json(name, dtype)
         values, opening = frame[name].to_list(), f"{_text(name)}:"

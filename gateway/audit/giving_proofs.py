@@ -19,8 +19,11 @@ from gateway.audit.tables import entries, read_body
 from gateway.store import Store
 
 
-def inclusion(store: Store, entry_id: int) -> dict[str, Any]:
+def inclusion(store: Store, entry_id: int, newest: Checkpoint | None = None) -> dict[str, Any]:
     """The proof that an entry is in the log, as a receipt carries it under ``audit``.
+
+    Args:
+        newest: the newest checkpoint, if it was just published.
 
     Returns:
         ``entry`` (the body), ``index``, ``size``, ``leaf_hash`` (hex), ``proof`` (base64, lowest
@@ -32,7 +35,7 @@ def inclusion(store: Store, entry_id: int) -> dict[str, Any]:
         ProofError: the tiles were altered; a false proof is never given out.
     """
     return _inclusion(
-        store, entries.c.id == entry_id, f"编号为 {entry_id} 的审计条目", f"audit entry with id {entry_id}"
+        store, entries.c.id == entry_id, f"编号为 {entry_id} 的审计条目", f"audit entry with id {entry_id}", newest
     )
 
 
@@ -45,12 +48,14 @@ def inclusion_at(store: Store, index: int) -> dict[str, Any]:
     return _inclusion(store, entries.c.idx == index, f"序号为 {index} 的审计条目", f"entry {index}")
 
 
-def _inclusion(store: Store, which: ColumnElement[bool], zh: str, en: str) -> dict[str, Any]:
+def _inclusion(
+    store: Store, which: ColumnElement[bool], zh: str, en: str, newest: Checkpoint | None = None
+) -> dict[str, Any]:
     with store.ask() as conn:
         row = conn.execute(select(entries.c.idx, entries.c.body).where(which)).one_or_none()
     if row is None:
         raise Refused(f"没有{zh}", f"no {en}")
-    checkpoint = _checkpoint_over(store, row.idx)
+    checkpoint = _checkpoint_over(store, row.idx, newest)
     if row.idx is None or checkpoint is None or row.idx >= checkpoint.size:
         raise Unavailable(f"{zh}尚未封存，请稍后再取", f"{en} is not sealed yet; ask again")
     leaf = leaf_hash(row.body)
@@ -79,12 +84,12 @@ def newest_checkpoint(store: Store) -> Checkpoint | None:
     return replace(newest, note=filed) if filed.startswith(newest.note) else newest
 
 
-def _checkpoint_over(store: Store, index: int | None) -> Checkpoint | None:
+def _checkpoint_over(store: Store, index: int | None, newest: Checkpoint | None) -> Checkpoint | None:
     """The newest checkpoint with the cosignatures of a quorum, if it covers the entry; else the newest there is."""
     witnessed = witnessed_checkpoint(store)
     if witnessed is not None and index is not None and index < witnessed.size:
         return witnessed
-    return current_checkpoint(store)
+    return newest or current_checkpoint(store)
 
 
 def witnessed_checkpoint(store: Store) -> Checkpoint | None:

@@ -36,15 +36,18 @@ _BATCH = 256 * WIDTH
 log = structlog.get_logger(__name__)
 
 
-def seal(store: Store, now: datetime) -> Checkpoint:
+def seal(store: Store, now: datetime, *, is_needed: bool = False) -> Checkpoint:
     """Number every committed entry, extend the tree and publish a signed checkpoint.
 
     Safe to call from any number of threads and processes; costs nothing when nothing is new.
 
+    Args:
+        is_needed: the caller has just committed an entry; whether there is any need not be asked.
+
     Raises:
         certs.errors.KeyUnusable: the home has no log key, or it cannot be opened here.
     """
-    if _work_to_do(store):
+    if is_needed or _work_to_do(store):
         # What commits while a batch is sealed is sealed by whoever committed it; only a full batch leaves more.
         while _seal_batch(store, now) == _BATCH:
             pass

@@ -254,7 +254,11 @@ class _Landing:
     def knows_any(self) -> bool:
         """Whether any staged record has a version already."""
         rows, versions = self.staged.rows, self.versions
-        known = select(rows.c.ord).join(versions, versions.c.record_key == rows.c.record_key)
+        if self.staged.puts + self.staged.withdrawals <= dialect.FEW:
+            keys = [key for digest in self.staged.digests() for key in digest["record_key"]]
+            known = select(versions.c.seq).where(dialect.one_of(self.conn, versions.c.record_key, keys))
+        else:
+            known = select(rows.c.ord).join(versions, versions.c.record_key == rows.c.record_key)
         return self.conn.execute(known.limit(1)).first() is not None
 
     def append_all(self, versions: Table) -> Change:

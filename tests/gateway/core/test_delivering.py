@@ -280,7 +280,7 @@ def test_a_break_after_the_commit_loses_only_the_answer(
 ) -> None:
     delivery_id = upload(store, COMPANY_LIST, company_list((MILL.name, MILL.uscc)), now)
 
-    def no_disk(*_: object) -> None:
+    def no_disk(*_: object, **__: object) -> None:
         raise LogBrokenError
 
     monkeypatch.setattr(pipeline, "seal", no_disk)
