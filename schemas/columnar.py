@@ -56,7 +56,13 @@ class Contract:
         self.plans = {name: f.vectorised(pl.col(name)) for name, f in self.fields.items()}
         self.doubts = {name: f.suspects(pl.col(name)) for name, f in self.fields.items() if f.warns}
         self.memos: dict[str, Memo] = {name: Memo(f) for name, f in self.fields.items()}
-        self._whole, self._key_only = schema(), schema(only=self.key)
+        self._key_only = schema(only=self.key)
+        asked = {name for rule in schema.rules for name in rule.fields}
+        # Absent, these are null, and nobody asks about them.
+        self._optional = {
+            n for n, f in self.fields.items() if not f.required and f.when_empty is None and n not in asked
+        }
+        self._narrowed: dict[frozenset[str], RecordSchema] = {}
 
     def load_row(self, row: Mapping[str, str | None], operation: str = "put") -> dict[str, Any]:
         """Load one row the plain way.
@@ -73,8 +79,16 @@ class Contract:
         """
         if operation == WITHDRAW:
             row = {name: text for name, text in row.items() if name in self.key or name not in self.fields}
-        loaded: dict[str, Any] = (self._key_only if operation == WITHDRAW else self._whole).load(row)
-        return loaded
+            return self._key_only.load(row)  # type: ignore[no-any-return]  # it gives a dict
+        absent = frozenset(self._optional - row.keys())
+        return {**dict.fromkeys(absent), **self._without(absent).load(row)}
+
+    def _without(self, absent: frozenset[str]) -> RecordSchema:
+        """The schema without fields that a row does not carry, which would be read like any other; made once."""
+        narrowed = self._narrowed.get(absent)
+        if narrowed is None:
+            narrowed = self._narrowed[absent] = self.schema(exclude=absent)
+        return narrowed
 
     def judge(self, frame: pl.DataFrame) -> Judgement:
         """Judge every cell and every rule over all rows.
