@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from connectors.delivery import Delivery, Part
 from connectors.errors import Refused
@@ -23,6 +23,26 @@ from gateway.store import Store, counts
 from gateway.store.tables import deliveries
 
 DELIVERY, REPLAY, LINK = "delivery", "replay", "link"
+
+# Made once: making a statement costs as much again as executing it.
+_REGISTERING = insert(deliveries)
+_ROW = select(deliveries).where(deliveries.c.id == bindparam("delivery_id"))
+_HELD_ROW = _ROW.with_for_update()
+_SETTLING = update(deliveries).where(deliveries.c.id == bindparam("settled_id"))
+_PROOF = select(delivery_signatures.c.proof).where(delivery_signatures.c.delivery_id == bindparam("signed_id"))
+_LAST_LANDED = (
+    select(deliveries)
+    .where(
+        deliveries.c.source == bindparam("of_source"),
+        deliveries.c.status == "landed",
+        deliveries.c.id != bindparam("own_id"),
+        deliveries.c.kind == DELIVERY,
+    )
+    # Entries are written under the feed's lock; clocks and ids may say another order.
+    .order_by(deliveries.c.audit_entry.desc())
+    .limit(1)
+)
+_LAST_THAT_SAID_SO = _LAST_LANDED.where(deliveries.c.digest == bindparam("same_digest"))
 
 # Deliveries of one run are received at the same instant; what came first must be landed first.
 _ORDER = itertools.count()
@@ -53,30 +73,29 @@ def register(
     """
     order = next(_ORDER) % 0x1000000
     delivery_id = f"{delivery.received_at:%Y%m%dT%H%M%S}-{order:06x}{secrets.token_hex(4)}"
-    conn.execute(
-        insert(deliveries).values(
-            id=delivery_id,
-            source=delivery.source,
-            record_type=spec.record_type,
-            digest=delivery.digest,
-            parts=[
-                {
-                    "name": part.name,
-                    "media_type": part.media_type,
-                    "path": part.path.relative_to(home).as_posix(),
-                    "digest": part.digest,
-                    "size": part.size,
-                }
-                for part in delivery.parts
-            ],
-            origin=delivery.origin,
-            received_at=instant(delivery.received_at),
-            cursor=delivery.cursor,
-            status="received",
-            kind=kind,
-            replay_of=replay_of,
-        )
-    )
+    row = {
+        "id": delivery_id,
+        "source": delivery.source,
+        "record_type": spec.record_type,
+        "digest": delivery.digest,
+        "parts": [
+            {
+                "name": part.name,
+                "media_type": part.media_type,
+                "path": part.path.relative_to(home).as_posix(),
+                "digest": part.digest,
+                "size": part.size,
+            }
+            for part in delivery.parts
+        ],
+        "origin": delivery.origin,
+        "received_at": instant(delivery.received_at),
+        "cursor": delivery.cursor,
+        "status": "received",
+        "kind": kind,
+        "replay_of": replay_of,
+    }
+    conn.execute(_REGISTERING, row)
     counts.count(conn, counts.DELIVERIES, delivery.source, "received", 1)
     return delivery_id
 
@@ -158,8 +177,7 @@ def row_of(conn: Connection, delivery_id: str, *, is_held: bool = False) -> Row[
     Raises:
         Refused: there is none with this id.
     """
-    asked = select(deliveries).where(deliveries.c.id == delivery_id)
-    row = conn.execute(asked.with_for_update() if is_held else asked).one_or_none()
+    row = conn.execute(_HELD_ROW if is_held else _ROW, {"delivery_id": delivery_id}).one_or_none()
     if row is None:
         raise Refused(
             f"没有编号为 {delivery_id} 的交付；可用 xinqiao deliveries 查看",
@@ -171,8 +189,7 @@ def row_of(conn: Connection, delivery_id: str, *, is_held: bool = False) -> Row[
 
 def proof_of(conn: Connection, delivery_id: str) -> dict[str, Any] | None:
     """What the signature of a delivery proved, as receipts and the log say it; None if it was not signed."""
-    query = select(delivery_signatures.c.proof).where(delivery_signatures.c.delivery_id == delivery_id)
-    found: dict[str, Any] | None = conn.scalar(query)
+    found: dict[str, Any] | None = conn.scalar(_PROOF, {"signed_id": delivery_id})
     return found
 
 
@@ -193,21 +210,11 @@ def original_of(
     own = own or row_of(conn, delivery_id)
     if own.status in ("landed", "repeated"):
         return own if own.status == "landed" else row_of(conn, own.receipt["original"])
-    landed = (
-        select(deliveries)
-        .where(
-            deliveries.c.source == spec.source,
-            deliveries.c.status == "landed",
-            deliveries.c.id != delivery_id,
-            deliveries.c.kind == DELIVERY,
-        )
-        # Entries are written under the feed's lock; clocks and ids may say another order.
-        .order_by(deliveries.c.audit_entry.desc())
-        .limit(1)
-    )
+    about = {"of_source": spec.source, "own_id": delivery_id}
     if spec.delivery == "changes":
-        landed = landed.where(deliveries.c.digest == digest)
-    row = conn.execute(landed).one_or_none()
+        row = conn.execute(_LAST_THAT_SAID_SO, {**about, "same_digest": digest}).one_or_none()
+    else:
+        row = conn.execute(_LAST_LANDED, about).one_or_none()
     return row if row is not None and row.digest == digest else None
 
 
@@ -259,11 +266,8 @@ def settle(
     before = held or row_of(conn, delivery_id, is_held=True)
     counts.count(conn, counts.DELIVERIES, before.source, before.status, -1)
     counts.count(conn, counts.DELIVERIES, before.source, status, 1)
-    conn.execute(
-        update(deliveries)
-        .where(deliveries.c.id == delivery_id)
-        .values(status=status, receipt=receipt, landed_at=instant(at), audit_entry=entry)
-    )
+    values = {"status": status, "receipt": receipt, "landed_at": instant(at), "audit_entry": entry}
+    conn.execute(_SETTLING, {"settled_id": delivery_id, **values})
 
 
 def note_repeat(conn: Connection, delivery_id: str, original_id: str, at: datetime, home: Path) -> None:

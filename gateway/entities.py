@@ -34,6 +34,11 @@ from schemas.names import match_form_expr
 TEACHERS = tuple(LESSONS)
 """Record types whose landing makes entities, names or numbers known."""
 
+_HELD_GENERATION = select(positions.c.last_seq).where(positions.c.record_type == ENTITIES).with_for_update()
+_NEXT_GENERATION = (
+    update(positions).where(positions.c.record_type == ENTITIES).values(last_seq=positions.c.last_seq + 1)
+)
+
 _INSIDE = (9, 9)
 """Where in a USCC the organisation code stands: from the ninth character, nine (GB 32100-2015, 5.5)."""
 
@@ -67,19 +72,14 @@ def learn(conn: Connection, record_type: str, teaching: Teaching, authority: int
     if record_type not in TEACHERS:
         return Taught.NOTHING
     # Two record types teach, under different landing locks: without an order they could wait for each other's rows.
-    held = select(positions.c.last_seq).where(positions.c.record_type == ENTITIES).with_for_update()
-    generation = conn.execute(held).scalar()
+    generation = conn.execute(_HELD_GENERATION).scalar()
     if record_type == "registration":
         is_first = not generation or (teaching.rows > dialect.FEW and not _knows_any(conn))
         taught = _learn_registrations(conn, teaching, authority, is_first=is_first)
     else:
         taught = max(_learn_customs(conn, page.subquery("said")) for page in teaching.pages)
     if taught:
-        conn.execute(
-            update(positions)
-            .where(positions.c.record_type == ENTITIES)
-            .values(last_seq=positions.c.last_seq + 1, last_landed_at=at)
-        )
+        conn.execute(_NEXT_GENERATION, {"last_landed_at": at})
     return taught
 
 

@@ -29,6 +29,9 @@ from schemas.names import address_form_expr, match_form_expr
 ENTITIES = "entities"
 """Name of the counter in ``positions`` that moves whenever the entity tables change."""
 
+_GENERATION = select(positions.c.last_seq).where(positions.c.record_type == ENTITIES)
+_POSITIONS = select(positions.c.record_type, positions.c.last_seq)
+
 _MIN_ADDRESS = 6
 """Shortest compared address that can say anything: 杭州市西湖区 has six characters."""
 
@@ -66,15 +69,13 @@ def resolve_frame(conn: Connection, frame: pl.DataFrame, contract: Contract) -> 
 
 def entity_generation(conn: Connection) -> int:
     """How often the entity tables have changed; 0 before the first."""
-    found = conn.execute(select(positions.c.last_seq).where(positions.c.record_type == ENTITIES)).scalar()
+    found = conn.execute(_GENERATION).scalar()
     return int(found or 0)
 
 
 def last_positions(conn: Connection) -> dict[str, int]:
     """Newest position of every feed, and under ``ENTITIES`` how often the entity tables have changed."""
-    return {
-        row.record_type: row.last_seq for row in conn.execute(select(positions.c.record_type, positions.c.last_seq))
-    }
+    return {row.record_type: row.last_seq for row in conn.execute(_POSITIONS)}
 
 
 _FOUND = {ROW: pl.UInt32, ENTITY: pl.String, ENTITY_BY: pl.String}

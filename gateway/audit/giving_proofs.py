@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import Select, bindparam, select
 
 from connectors.errors import Refused, Unavailable
 from gateway.audit.consistency import check_consistency, consistency_proof
@@ -17,6 +17,9 @@ from gateway.audit.notes import Checkpoint, NoteError, open_checkpoint
 from gateway.audit.static_log import WITNESSED
 from gateway.audit.tables import entries, read_body
 from gateway.store import Store
+
+_BY_ID = select(entries.c.idx, entries.c.body).where(entries.c.id == bindparam("which"))
+_BY_PLACE = select(entries.c.idx, entries.c.body).where(entries.c.idx == bindparam("which"))
 
 
 def inclusion(store: Store, entry_id: int, newest: Checkpoint | None = None) -> dict[str, Any]:
@@ -35,7 +38,7 @@ def inclusion(store: Store, entry_id: int, newest: Checkpoint | None = None) -> 
         ProofError: the tiles were altered; a false proof is never given out.
     """
     return _inclusion(
-        store, entries.c.id == entry_id, f"编号为 {entry_id} 的审计条目", f"audit entry with id {entry_id}", newest
+        store, _BY_ID, entry_id, f"编号为 {entry_id} 的审计条目", f"audit entry with id {entry_id}", newest
     )
 
 
@@ -45,14 +48,14 @@ def inclusion_at(store: Store, index: int) -> dict[str, Any]:
     Raises:
         Refused: the log is not that long.
     """
-    return _inclusion(store, entries.c.idx == index, f"序号为 {index} 的审计条目", f"entry {index}")
+    return _inclusion(store, _BY_PLACE, index, f"序号为 {index} 的审计条目", f"entry {index}")
 
 
 def _inclusion(
-    store: Store, which: ColumnElement[bool], zh: str, en: str, newest: Checkpoint | None = None
+    store: Store, which: Select[Any], number: int, zh: str, en: str, newest: Checkpoint | None = None
 ) -> dict[str, Any]:
     with store.ask() as conn:
-        row = conn.execute(select(entries.c.idx, entries.c.body).where(which)).one_or_none()
+        row = conn.execute(which, {"which": number}).one_or_none()
     if row is None:
         raise Refused(f"没有{zh}", f"no {en}")
     checkpoint = _checkpoint_over(store, row.idx, newest)

@@ -12,10 +12,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, exists, func, select, update
+from sqlalchemy import BigInteger, Connection, Row, Update, bindparam, exists, func, select, update
 
 from certs.keys import write_whole
 from gateway.audit.files import log_folder, write_tiles
@@ -32,6 +33,17 @@ __all__ = ["Sealer", "append", "current_checkpoint", "publishing", "seal"]
 
 _BATCH = 256 * WIDTH
 """Entries sealed in one transaction, so that a long backlog needs little memory."""
+
+# Made once: making a statement costs as much again as executing it.
+_NOTE = select(seal_state.c.checkpoint)
+_WORK = select(exists().where(entries.c.idx.is_(None)), _NOTE.scalar_subquery())
+_HELD = select(seal_state).with_for_update()
+_FROM_PLACE = (
+    select(entries.c.idx, entries.c.leaf_hash, entries.c.body)
+    .where(entries.c.idx >= bindparam("place"))
+    .order_by(entries.c.idx)
+)
+_SEALING = update(seal_state)
 
 log = structlog.get_logger(__name__)
 
@@ -61,15 +73,14 @@ def current_checkpoint(store: Store) -> Checkpoint | None:
         gateway.audit.notes.NoteError: it was altered.
     """
     with store.ask() as conn:
-        note = conn.execute(select(seal_state.c.checkpoint)).scalar_one_or_none()
+        note = conn.execute(_NOTE).scalar_one_or_none()
     return None if not note else open_checkpoint(note, load_verifier(store.settings))
 
 
 def _work_to_do(store: Store) -> bool:
     """Look without a lock, so that an idle sealer never stands in a writer's way."""
-    waiting = exists().where(entries.c.idx.is_(None))
     with store.ask() as conn:
-        asked = conn.execute(select(waiting, select(seal_state.c.checkpoint).scalar_subquery())).one()
+        asked = conn.execute(_WORK).one()
     return bool(asked[0]) or not asked[1]
 
 
@@ -87,32 +98,24 @@ def _seal_batch(store: Store, now: datetime) -> int:
 
 def _held_state(conn: Connection, now: datetime) -> Row[Any]:
     """The state of the log, locked: one sealer at a time. SQLite has one writer, PostgreSQL waits for the row."""
-    held = select(seal_state).with_for_update()
-    state = conn.execute(held).one_or_none()
+    state = conn.execute(_HELD).one_or_none()
     if state is None:
         start = {"id": 1, "size": 0, "edge": b"", "checkpoint": "", "sealed_at": instant(now)}
         insert_missing_row(conn, seal_state, start)
-        state = conn.execute(held).one()
+        state = conn.execute(_HELD).one()
     return state
 
 
 def _extend(conn: Connection, settings: Settings, edge: Edge, now: datetime) -> None:
     bundle_start = edge.size - edge.size % WIDTH
-    rows = conn.execute(
-        select(entries.c.idx, entries.c.leaf_hash, entries.c.body)
-        .where(entries.c.idx >= bundle_start)
-        .order_by(entries.c.idx)
-    ).all()
+    rows = conn.execute(_FROM_PLACE, {"place": bundle_start}).all()
     extended, tiles = edge.extend([row.leaf_hash for row in rows if row.idx >= edge.size])
     if extended.size > edge.size:
         tiles.update(bundles(bundle_start // WIDTH, [row.body for row in rows]))
     write_tiles(log_folder(settings), tiles, committed=edge.size)
     checkpoint = sign_checkpoint(load_signer(settings), extended.size, extended.root())
-    conn.execute(
-        update(seal_state).values(
-            size=extended.size, edge=extended.pack(), checkpoint=checkpoint.note, sealed_at=instant(now)
-        )
-    )
+    sealed = {"size": extended.size, "edge": extended.pack(), "checkpoint": checkpoint.note, "sealed_at": instant(now)}
+    conn.execute(_SEALING, sealed)
 
 
 def _number_entries(conn: Connection, size: int) -> int:
@@ -121,15 +124,20 @@ def _number_entries(conn: Connection, size: int) -> int:
     One statement sees one state, so an entry that commits meanwhile simply waits for the
     next seal, even if its id is lower.
     """
+    return conn.execute(_numbering(_BATCH), {"before": size - 1}).rowcount
+
+
+@lru_cache
+def _numbering(most: int) -> Update:
     waiting = (
         select(entries.c.id, func.row_number().over(order_by=entries.c.id).label("place"))
         .where(entries.c.idx.is_(None))
         .order_by(entries.c.id)
-        .limit(_BATCH)
+        .limit(most)
         .subquery()
     )
-    numbering = update(entries).where(entries.c.id == waiting.c.id).values(idx=size - 1 + waiting.c.place)
-    return conn.execute(numbering).rowcount
+    before = bindparam("before", type_=BigInteger)
+    return update(entries).where(entries.c.id == waiting.c.id).values(idx=before + waiting.c.place)
 
 
 def _publish(store: Store) -> Checkpoint:
@@ -138,7 +146,7 @@ def _publish(store: Store) -> Checkpoint:
     path = folder / "checkpoint"
     verifier = load_verifier(store.settings)
     with publishing(store.settings), store.ask() as conn:
-        note: str = conn.execute(select(seal_state.c.checkpoint)).scalar_one()
+        note: str = conn.execute(_NOTE).scalar_one()
         # Cosignatures of witnesses stand below the log's own and stay.
         if not path.exists() or not path.read_text("utf-8").startswith(note):
             write_whole(path, note.encode())

@@ -74,6 +74,8 @@ seal_state = Table(
     comment="one row, locked while entries are numbered",
 )
 
+_WRITING = entries.insert().returning(entries.c.id)
+_COVERING = ranges.insert()
 _RESERVED = frozenset({"action", "actor", "at", "usccs"})
 
 
@@ -112,14 +114,14 @@ def append(
     if len(body) > MAX_ENTRY_BYTES:
         raise ValueError(f"audit entry {act.value}: expected at most {MAX_ENTRY_BYTES} bytes, got {len(body)}")
     row = {"leaf_hash": leaf_hash(body), "body": body, "action": act.value, "actor": actor, "at": written_at}
-    entry_id: int = conn.execute(entries.insert().returning(entries.c.id), row).scalar_one()
+    entry_id: int = conn.execute(_WRITING, row).scalar_one()
     if named:
         conn.execute(subjects.insert(), [{"uscc": uscc, "entry_id": entry_id} for uscc in named])
     if covered := covered_range(facts):
         record_type, first, last = covered
         span = span_of(first, last)
         conn.execute(
-            ranges.insert(),
+            _COVERING,
             {"entry_id": entry_id, "record_type": record_type, "span": span, "first_seq": first, "last_seq": last},
         )
     return entry_id

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import polars as pl
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from gateway.erasure.tables import erased_values
 from gateway.judge import RECORD_KEY
@@ -20,6 +20,10 @@ REFUSE, FLAG = "refuse", "flag"
 """What ``Settings.erased_again`` may be: the value is left out, or it lands; either way the receipt says so."""
 
 RULE = "personal.erased"
+
+_LISTED = select(erased_values.c.record_key, erased_values.c.field, erased_values.c.digest).where(
+    erased_values.c.record_type == bindparam("of_type")
+)
 
 
 def keep_list(
@@ -59,11 +63,7 @@ def screen(store: Store, judged: Judged, contract: Contract) -> Judged:
     if not contract.personal:
         return judged
     with store.ask() as conn:
-        listed = conn.execute(
-            select(erased_values.c.record_key, erased_values.c.field, erased_values.c.digest).where(
-                erased_values.c.record_type == contract.record_type
-            )
-        ).all()
+        listed = conn.execute(_LISTED, {"of_type": contract.record_type}).all()
     if not listed:
         return judged
     known = {(bytes(row.record_key), row.field, row.digest) for row in listed}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import polars as pl
@@ -464,7 +464,12 @@ def count_up(conn: Connection, table: Table, key: Mapping[str, object], column: 
 
 def adding(conn: Connection, table: Table, column: str) -> Any:
     """A statement that adds to a counter, which begins at 0 with its row; it takes whole rows as parameters."""
-    row = (postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert)(table)
+    return _adding(conn.dialect.name, table, column)
+
+
+@lru_cache
+def _adding(dialect_name: str, table: Table, column: str) -> Any:
+    row = (postgresql.insert if dialect_name == "postgresql" else sqlite.insert)(table)
     return row.on_conflict_do_update(
         index_elements=list(table.primary_key.columns), set_={column: table.c[column] + row.excluded[column]}
     )

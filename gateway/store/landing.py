@@ -26,6 +26,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    bindparam,
     case,
     func,
     insert,
@@ -59,6 +60,13 @@ _PAGE = 50_000
 
 _MANY = 1_000
 """Changes from which on the database's planner is told of them; below, telling costs more than it gains."""
+
+_HELD_POSITION = (
+    select(positions.c.last_seq, positions.c.last_landed_at)
+    .where(positions.c.record_type == bindparam("of_type"))
+    .with_for_update()
+)
+_MOVING = update(positions).where(positions.c.record_type == bindparam("of_type"))
 
 NEW, CHANGED, WITHDRAWN = "new", "changed", "withdrawn"
 
@@ -134,11 +142,7 @@ class Teaching:
 
 def hold_feed(conn: Connection, record_type: str, now: str) -> Position:
     """Wait for the feed's landing lock and hold it until the transaction ends."""
-    row = conn.execute(
-        select(positions.c.last_seq, positions.c.last_landed_at)
-        .where(positions.c.record_type == record_type)
-        .with_for_update()
-    ).one()
+    row = conn.execute(_HELD_POSITION, {"of_type": record_type}).one()
     # A clock that was set back must not put a later version before an earlier one in time.
     return Position(record_type, row.last_seq, max(now, row.last_landed_at))
 
@@ -199,11 +203,8 @@ def land(
             _teach(act.fated(fates, lessons, change), taught)
     counts.count(conn, counts.STANDING, source, position.record_type, change.new - change.withdrawn)
     if change.last_seq is not None:
-        conn.execute(
-            update(positions)
-            .where(positions.c.record_type == position.record_type)
-            .values(last_seq=change.last_seq, last_landed_at=position.landed_at)
-        )
+        moved = {"last_seq": change.last_seq, "last_landed_at": position.landed_at}
+        conn.execute(_MOVING, {"of_type": position.record_type, **moved})
     return change
 
 
