@@ -123,13 +123,19 @@ def standing_salts(conn: Connection, frame: pl.DataFrame, contract: Contract, se
         return _salts(
             conn, sealed.where(dialect.one_of(conn, versions.c.record_key, carrying[RECORD_KEY].to_list())), sealer
         )
-    with dialect.temporary(conn, "carrying", [Column("record_key", LargeBinary, primary_key=True)]) as keys:
-        dialect.bulk_load(conn, keys, carrying.select(RECORD_KEY))
-        return _salts(conn, sealed.join(keys, keys.c.record_key == versions.c.record_key), sealer)
+    if conn.execute(select(versions.c.seq).limit(1)).first() is None:
+        return {}
+    with dialect.temporary(conn, "carrying", [Column("record_key", LargeBinary)]) as keys:
+        # In the order of the index in which they are looked up.
+        dialect.bulk_load(conn, keys, carrying.select(RECORD_KEY).sort(RECORD_KEY))
+        # Asked for key by key: a join may read everything that stands, and would do so for every chunk.
+        stands = sealed.where(versions.c.record_key == keys.c.record_key).with_only_columns(versions.c.sealed).limit(1)
+        return _salts(conn, select(keys.c.record_key, stands.scalar_subquery().label("sealed")), sealer)
 
 
 def _salts(conn: Connection, sealed: Select[Any], sealer: Sealer) -> dict[bytes, bytes]:
     return {
         row.record_key: bytes.fromhex(json.loads(sealer.open(row.sealed, row.record_key))[SALT])
         for row in conn.execute(sealed)
+        if row.sealed is not None
     }

@@ -19,7 +19,7 @@ from gateway.audit.merkle import leaf_hash
 from gateway.audit.proofs import record_proof, verify_receipt, verify_record_proof
 from gateway.clock import instant
 from gateway.sealing import load_sealer
-from gateway.store import Store
+from gateway.store import Store, dialect
 from gateway.store.landing import hold_feed
 from gateway.store.tables import entities
 from schemas.canonical import canonical_json
@@ -148,6 +148,16 @@ def test_a_personal_value_that_comes_again_is_no_change_and_another_one_is(store
     before, _, after = (json.loads(version.payload) for version in feed(store, "complaint"))
     assert before["complainant_name_digest"] == after["complainant_name_digest"]
     assert before["complainant_phone_digest"] != after["complainant_phone_digest"]
+
+
+def test_personal_values_of_many_records_that_come_again_are_no_change(store: Store, now: datetime) -> None:
+    said = [complaint(f"c{number}", uscc=MILL.uscc) for number in range(dialect.FEW + 50)]
+    moved = {**said[7], "complainant": {"name": "周某", "phone": "10000000002"}}
+    land(store, COMPLAINTS, complaints(*said), now=now)
+
+    again = land(store, COMPLAINTS, complaints(*said[:7], moved, *said[8:], complaint("new", uscc=MILL.uscc)), now=now)
+
+    assert counts(again) == {"received": 251, "accepted": 251, "new": 1, "changed": 1, "unchanged": 249}
 
 
 def test_a_receipt_and_a_record_are_proven_offline(store: Store, now: datetime) -> None:
