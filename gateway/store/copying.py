@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
-from typing import Any
+from functools import reduce
+from itertools import groupby
+from operator import add
+from typing import Any, cast
 
 import polars as pl
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Date, Integer, LargeBinary, SmallInteger, String
@@ -23,8 +25,9 @@ TRAILER = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 _COUNT = struct.Struct(">h")
 _LENGTH = struct.Struct(">i")
-# The last one is that of length -1.
-_LENGTHS = [*(_LENGTH.pack(length) for length in range(4096)), _NULL]
+_SHORT = 4096
+_LENGTHS = pl.Series([*map(_LENGTH.pack, range(_SHORT)), _NULL], dtype=pl.Binary)
+"""What stands before a value of each short length; the last one stands for no value."""
 
 _DAYS_BEFORE_2000 = 10_957
 """Polars counts days from 1970, PostgreSQL from 2000."""
@@ -42,6 +45,8 @@ _FIXED: dict[type[TypeEngine[Any]], tuple[struct.Struct, int]] = {
 def packed(frame: pl.DataFrame, columns: Sequence[Column[Any]]) -> bytes:
     """Rows between ``HEADER`` and ``TRAILER``.
 
+    Each field is put behind what there is of its row, by column; what comes last is moved least.
+
     Args:
         frame: a column for each of ``columns``, in their order. Whole numbers, booleans and dates for columns of such
             types, pl.Binary for ``LargeBinary``, pl.Binary (of UTF-8) or whatever Polars casts to text for text.
@@ -49,41 +54,42 @@ def packed(frame: pl.DataFrame, columns: Sequence[Column[Any]]) -> bytes:
     Raises:
         TypeError: a column of a type that has no form here.
     """
-    fields: list[Iterable[bytes]] = []
-    # Fields that are null in every row, and whatever else is the same in all of them, are written once.
-    same = _COUNT.pack(len(columns))
+    pieces: list[pl.Series | bytes] = [_COUNT.pack(len(columns))]
     for series, column in zip(frame.iter_columns(), columns, strict=True):
-        if series.null_count() == len(series):
-            same += _NULL
-            continue
-        fields += [repeat(same)] if same else []
-        same = b""
-        fields += _fields(series, column.type)
-    fields += [repeat(same, frame.height)] if same else []
-    return b"".join(map(b"".join, zip(*fields)))  # noqa: B905  # what repeats has no end
+        # A field that is null in every row is part of what is the same in all of them.
+        pieces += [_NULL] if series.null_count() == len(series) else _field(series, column.type)
+    rows = reduce(add, _series(pieces))
+    return b"".join(rows.to_list()) * (frame.height if len(rows) == 1 else 1)
 
 
-def _fields(series: pl.Series, kind: TypeEngine[Any]) -> Iterator[Iterable[bytes]]:
+def _series(pieces: Iterable[pl.Series | bytes]) -> Iterator[pl.Series]:
+    """The pieces of a row, what is the same in every row as a single value."""
+    for kind, neighbours in groupby(pieces, type):
+        if kind is bytes:
+            yield pl.Series([b"".join(cast("Iterator[bytes]", neighbours))], dtype=pl.Binary)
+        else:
+            yield from cast("Iterator[pl.Series]", neighbours)
+
+
+def _field(series: pl.Series, kind: TypeEngine[Any]) -> list[pl.Series]:
     if isinstance(kind, String | JSON | Document | LargeBinary):
-        yield from _of_any_length(series)
-        return
+        return _of_any_length(series)
     fixed = next((form for known, form in _FIXED.items() if isinstance(kind, known)), None)
     if fixed is None:
         raise TypeError(f"column {series.name!r} of type {kind!r} has no binary form")
     form, length = fixed
     values = series.cast(pl.Int32) - _DAYS_BEFORE_2000 if isinstance(kind, Date) else series
     pack = form.pack
-    yield [_NULL if value is None else pack(length, value) for value in values.to_list()]
+    return [pl.Series([_NULL if v is None else pack(length, v) for v in values.to_list()], dtype=pl.Binary)]
 
 
-def _of_any_length(series: pl.Series) -> Iterator[Iterable[bytes]]:
-    """The lengths and, apart from them, the values: putting each two together would copy all of them once more."""
+def _of_any_length(series: pl.Series) -> list[pl.Series]:
+    """The lengths and, apart from them, the values."""
     values = series if series.dtype == pl.Binary else series.cast(pl.String).cast(pl.Binary)
     lengths = values.bin.size()
-    if values.null_count():
-        values, lengths = values.fill_null(b""), lengths.cast(pl.Int64).fill_null(-1)
     longest = lengths.max()
     assert isinstance(longest, int)
-    known = longest < len(_LENGTHS) - 1
-    yield map(_LENGTHS.__getitem__ if known else _LENGTH.pack, lengths.to_list())
-    yield values.to_list()
+    if longest < _SHORT:
+        return [_LENGTHS.gather(lengths.fill_null(_SHORT)), values.fill_null(b"")]
+    told = [_NULL if length is None else _LENGTH.pack(length) for length in lengths.to_list()]
+    return [pl.Series(told, dtype=pl.Binary), values.fill_null(b"")]

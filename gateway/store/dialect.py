@@ -198,6 +198,9 @@ def _executemany(conn: Connection, table: Table, frame: pl.DataFrame) -> None:
 
 
 def _copy(conn: Connection, table: Table, frame: pl.DataFrame, columns: Sequence[Column[Any]]) -> None:
+    # The longest last, as ``packed`` likes them.
+    columns = sorted(columns, key=lambda column: frame[column.name].estimated_size())
+    frame = frame.select(column.name for column in columns)
     # In the binary format nothing is quoted, escaped or parsed, on neither side.
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, frame.columns))

@@ -101,3 +101,23 @@ def test_some_columns_in_another_order_and_many_pieces(store: Store, monkeypatch
 def test_a_type_that_has_no_form_is_named() -> None:
     with pytest.raises(TypeError, match="column 'lasts' of type Interval"):
         packed(pl.DataFrame({"lasts": [1]}), [Column("lasts", Interval)])
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_rows_that_are_all_alike_are_written_as_often_as_there_are(rows: int) -> None:
+    frame = pl.DataFrame({"a": pl.Series([None] * rows, dtype=pl.String), "b": pl.Series([None] * rows, dtype=pl.Date)})
+
+    assert packed(frame, [Column("a", Text), Column("b", Date)]) == (b"\x00\x02" + b"\xff" * 8) * rows
+
+
+@pytest.mark.parametrize("longest", [0, 1, 4095, 4096, 70_000])
+def test_a_value_is_written_behind_its_length_however_long_others_are(longest: int) -> None:
+    frame = pl.DataFrame({"a": ["长", None, "x" * longest]})
+
+    assert packed(frame, [Column("a", Text)]) == b"".join(
+        (
+            b"\x00\x01\x00\x00\x00\x03" + "长".encode(),
+            b"\x00\x01\xff\xff\xff\xff",
+            b"\x00\x01" + longest.to_bytes(4, "big") + b"x" * longest,
+        )
+    )
