@@ -19,14 +19,16 @@ from connectors.headings import unique_headings
 from connectors.spec import SourceSpec
 
 _SAMPLE = 64 * 1024
+_FEW_BYTES = 16 * 1024
+"""Bytes up to which reading line by line costs less than the questions to Polars for each column."""
 _MOST_BYTES = 32 * 1024 * 1024
 
 
 def read_csv(name: str, file: IO[bytes], spec: SourceSpec, rows: int, span: Span | None = None) -> Iterator[Table]:
     """Read one CSV file, or a span of it, in tables of about ``rows`` rows.
 
-    Blocks whose every line has as many cells as the heading go through Polars; any other block is read
-    line by line, and its ragged lines are listed in ``Table.broken``.
+    Blocks whose every line has as many cells as the heading go through Polars; any other block, and a very small
+    one, is read line by line, and its ragged lines are listed in ``Table.broken``.
 
     Raises:
         Undecodable: not in the declared encoding (names the byte), or quotation marks never close.
@@ -42,7 +44,8 @@ def read_csv(name: str, file: IO[bytes], spec: SourceSpec, rows: int, span: Span
     size = _block_size(file, span, rows)
     records = Records(where, file, span, spec.decode.encoding)
     while (block := records.block(size)) is not None:
-        table = _by_columns(name, block, head, spec.decode.separator)
+        few = len(block.text) <= _FEW_BYTES
+        table = None if few else _by_columns(name, block, head, spec.decode.separator)
         for piece in [table] if table else _by_lines(where, name, block, head, spec.decode.separator, records):
             yield replace(piece, is_first=is_first)
             is_first = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,15 @@ from tests.connectors.support import COMPLAINTS, make_spec, mapped, read, rows
 SPEC = make_spec()
 GB = make_spec(COMPLAINTS, ("formats: [csv]", "formats: [csv], encoding: gb18030"))
 HEAD = "编号,类型,被投诉企业,日期\n"
+
+
+@pytest.fixture(autouse=True, params=["line by line", "by columns"], scope="module")
+def few_bytes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test reads both ways: that of small files, and that of all others."""
+    with pytest.MonkeyPatch.context() as patched:
+        if request.param == "by columns":
+            patched.setattr("connectors.decode.csv._FEW_BYTES", 0)
+        yield
 
 
 def test_cells_stay_exactly_as_sent() -> None:
