@@ -97,8 +97,9 @@ def land_waiting(
     note = noted(store, spec, delivery_id, waiting.chunks)
 
     def digests() -> Iterator[pl.DataFrame]:
-        chunks = (chunk.select(DIGEST) for chunk in waiting.digests())
-        return chunks if gone is None else (chunk.filter(~pl.col("ord").is_in(gone)) for chunk in chunks)
+        if gone is None:
+            return iter(waiting.digests())
+        return (chunk.select(DIGEST).filter(~pl.col("ord").is_in(gone)) for chunk in waiting.digests())
 
     # Hashing is ours and writing is the database's: they go on side by side.
     with _unseen(conn, unchanged) as unseen, hashing(home, delivery_id, digests) as roots:

@@ -152,11 +152,12 @@ def land(
     @contextmanager
     def staged(conn: Connection) -> Iterator[Waiting]:
         rows, tally = staged_rows(conn, store, judged, counted, spec)
+        digest = rows.select(DIGEST)
         with temporary_rows(conn, spec.record_type, rows) as table:
             yield Waiting(
                 table,
                 tally,
-                lambda: [rows.select(DIGEST)],
+                lambda: [digest],
                 lambda landing: quarantine.keep(landing, rejected),
                 lambda ords: [(0, 0, judged)],
                 findable=findable_by(spec.record_type, rows),

@@ -52,9 +52,9 @@ def resolve_frame(conn: Connection, frame: pl.DataFrame, contract: Contract) -> 
     own = pl.col(subject.uscc) if subject.uscc else pl.lit(None, pl.String)
     frame = frame.with_columns(own.alias(ENTITY), pl.when(own.is_not_null()).then(pl.lit("uscc")).alias(ENTITY_BY))
     for step in (_by_crosswalk, _by_name):
-        open_rows = frame.filter(pl.col(ENTITY).is_null())
-        if open_rows.is_empty():
+        if not frame[ENTITY].has_nulls():
             break
+        open_rows = frame.filter(pl.col(ENTITY).is_null())
         found = step(conn, open_rows, contract)
         frame = (
             frame.join(found, on=ROW, how="left", suffix="_found", maintain_order="left")

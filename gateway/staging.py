@@ -110,11 +110,9 @@ def seal_personal(
 
 def standing_salts(conn: Connection, frame: pl.DataFrame, contract: Contract, sealer: Sealer) -> dict[bytes, bytes]:
     """Salts of the records that stand with sealed fields, for those of ``frame`` that carry personal values."""
-    if not contract.personal:
+    if all(frame[name].null_count() == frame.height for name in contract.personal):
         return {}
     carrying = frame.filter(pl.any_horizontal(pl.col(contract.personal).is_not_null())).unique(RECORD_KEY)
-    if carrying.is_empty():
-        return {}
     versions = versions_table(contract.record_type)
     sealed = select(versions.c.record_key, versions.c.sealed).where(
         versions.c.superseded_seq.is_(None), versions.c.sealed.is_not(None)

@@ -165,7 +165,8 @@ def temporary_rows(conn: Connection, record_type: str, rows: pl.DataFrame) -> It
 
 
 def _each_is_another(rows: pl.DataFrame) -> bool:
-    return bool(rows.filter(pl.col("op") != MENTIONED)["record_key"].is_unique().all())
+    keys = [key for key, op in zip(rows["record_key"], rows["op"], strict=True) if op != MENTIONED]
+    return len(keys) == len(set(keys))
 
 
 def prepare_stage(conn: Connection, record_type: str, delivery_id: str, rules: Collection[str]) -> None:
