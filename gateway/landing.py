@@ -198,6 +198,10 @@ class Roots:
 
     def add(self, versions: pl.DataFrame) -> None:
         """Hash versions that were landed, in feed order; waits if too many wait already."""
+        if not self._waiting and versions.height <= dialect.FEW:
+            # Less than handing them to a thread costs. None wait, so none can be overtaken.
+            self._tree.add(version_leaf_hashes(versions))
+            return
         self._waiting.append(self._hasher.submit(lambda: self._tree.add(version_leaf_hashes(versions))))
         while len(self._waiting) > _AHEAD:
             self._waiting.pop(0).result()

@@ -31,9 +31,17 @@ def write_tiles(folder: Path, tiles: Mapping[Tile, bytes], committed: int) -> No
     for tile in tiles:
         _forget_partials(folder, tile, committed)
     paths = {folder / tile.path: content for tile, content in tiles.items()}
+    folders = {path.parent for path in paths}
+
+    def write(path: Path) -> None:
+        write_whole(path, paths[path])
+        if len(folders) == len(paths):
+            sync_folder(path.parent)
+
     # Waiting for the disk is most of what a seal costs, and it can be waited for at the same time.
-    _at_once(lambda path: write_whole(path, paths[path]), paths)
-    _at_once(sync_folder, {path.parent for path in paths})
+    _at_once(write, paths)
+    if len(folders) < len(paths):
+        _at_once(sync_folder, folders)
 
 
 def _at_once(act: Callable[[Path], None], paths: Collection[Path]) -> None:
