@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
@@ -156,7 +158,9 @@ def rows_given(name: str, columns: Sequence[Column[Any]], frame: pl.DataFrame) -
     ]
     names = [column.name for column in told]
     rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
-    given = func.json_to_recordset(literal(rows, JSON)).table_valued(*(Column(c.name, c.type) for c in columns))
+    # Written once, for every statement that names the table.
+    written = cast_to(literal(json.dumps(rows, ensure_ascii=False), Text), JSON)
+    given = func.json_to_recordset(written).table_valued(*(Column(c.name, c.type) for c in columns))
     return given.render_derived(name=name, with_types=True)
 
 
