@@ -25,7 +25,6 @@ _ESCAPES = {chr(code): f"\\u{code:04x}" for code in range(0x20)} | {
     "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\",
 }  # fmt: skip
 _ESCAPED = str.maketrans(_ESCAPES)
-_NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 
 _WRITTEN = (pl.String, pl.Date, pl.Datetime("us", "UTC"), pl.Boolean)
 _FEW = 100
@@ -101,7 +100,7 @@ def payloads(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
 
     Args:
         frame: accepted rows: pl.String, pl.Date, pl.Datetime("us", "UTC"), pl.Int64 (and narrower), pl.Boolean.
-        names: columns to write, in any order; nulls are left out.
+        names: columns to write, in any order; nulls are left out. No name has a quotation mark.
 
     Returns:
         dtype pl.Binary, one object per row, byte for byte what ``canonical_json`` gives for the row.
@@ -112,13 +111,12 @@ def payloads(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
     ordered = sorted(names, key=key_order)
     if frame.height <= _FEW:
         return _row_by_row(frame, ordered)
-    filled = next((place for place, name in enumerate(ordered) if not frame[name].null_count()), None)
-    pieces: list[pl.Series | str] = ["{"]
-    for place, name in enumerate(ordered):
-        # The first column without nulls carries no comma; those before it end with one, those after begin with one.
-        before, after = ("", ",") if filled is not None and place < filled else (",", "")
-        pieces += _member(frame[name], before if place != filled else "", after if place != filled else "")
-    return _joined([*pieces, "}"], frame.height, strip=filled is None)
+    columns = [_written(frame[name]) for name in ordered]
+    columns = [column for column in columns if column.null_count() < len(column)]
+    if not columns:
+        return pl.Series("payload", [b"{}"], dtype=pl.Binary).new_from_index(0, frame.height)
+    objects = pl.select(pl.struct(columns).struct.json_encode().alias("payload")).to_series()
+    return _without_nulls(objects, columns).cast(pl.Binary)
 
 
 def _row_by_row(frame: pl.DataFrame, ordered: Sequence[str]) -> pl.Series:
@@ -139,47 +137,31 @@ def _no_json(name: str, dtype: pl.DataType) -> TypeError:
     return TypeError(f"column {name!r} of type {dtype} has no canonical JSON")
 
 
-def _joined(pieces: list[pl.Series | str], height: int, *, strip: bool) -> pl.Series:
-    """Put the pieces of every row together; a null piece is left out."""
-    exprs = [pl.lit(piece).alias(str(place)) for place, piece in enumerate(pieces)]
-    rows = pl.select(pl.repeat("", height, dtype=pl.String), pl.concat_str(exprs, ignore_nulls=True).alias("payload"))
-    text = rows["payload"].str.replace("{,", "{", literal=True) if strip else rows["payload"]
-    return text.cast(pl.Binary)
+def _without_nulls(objects: pl.Series, columns: list[pl.Series]) -> pl.Series:
+    """Take out the members that are null. A quotation mark within a text is written \\", so no text reads like one."""
+    nullable = [column for column in columns if column.null_count()]
+    if not nullable:
+        return objects
+    rows = pl.select(pl.any_horizontal(column.is_null() for column in nullable)).to_series().arg_true()
+    members = [f"{_text(column.name)}:null" for column in nullable]
+    some = objects.gather(rows).str.replace_many({member + ",": "" for member in members})
+    if columns[-1].null_count():
+        # No comma follows the last one; the one before it goes, if there is one.
+        some = some.str.replace(f",{members[-1]}}}", "}", literal=True)
+        some = some.str.replace(f"{{{members[-1]}}}", "{}", literal=True)
+    return objects.scatter(rows, some)
 
 
-def _member(column: pl.Series, before: str, after: str) -> list[pl.Series | str]:
-    """The pieces of ``"name":value``; one piece that is null with its value where some values are null."""
-    values, quote = _values(column)
-    opening, closing = f"{before}{_text(column.name)}:{quote}", f"{quote}{after}"
-    if values.null_count() == len(values):
-        return []
-    if values.null_count():
-        whole = pl.concat_str(pl.lit(opening), pl.lit(values), pl.lit(closing), ignore_nulls=False)
-        return [pl.select(whole).to_series()]
-    return [opening, values, closing]
-
-
-def _values(column: pl.Series) -> tuple[pl.Series, str]:
-    """The JSON text of every value without its quotation marks, and the mark; null stays null."""
+def _written(column: pl.Series) -> pl.Series:
+    """The values as Polars writes them in JSON: by RFC 8785 as well, as far as text, whole numbers and booleans go."""
     dtype = column.dtype
-    if dtype == pl.String:
-        return _escaped(column), '"'
     if dtype == pl.Date:
-        return column.dt.to_string("iso:strict"), '"'
+        return column.dt.to_string("iso:strict")
     if dtype == pl.Datetime("us", "UTC"):
-        return _instants(column), '"'
-    if dtype == pl.Boolean or dtype.is_integer():
-        return column.cast(pl.String), ""
-    raise _no_json(column.name, dtype)
-
-
-def _escaped(column: pl.Series) -> pl.Series:
-    """Text with RFC 8785 escapes; only the rows that need one are touched."""
-    needy = column.str.contains(_NEEDS_ESCAPE).fill_null(value=False)
-    if not needy.any():
+        return _instants(column).alias(column.name)
+    if dtype in (pl.String, pl.Boolean) or dtype.is_integer():
         return column
-    escaped = pl.Series([text.translate(_ESCAPED) for text in column.filter(needy).to_list()], dtype=pl.String)
-    return column.scatter(needy.arg_true(), escaped)
+    raise _no_json(column.name, dtype)
 
 
 def _instants(column: pl.Series) -> pl.Series:

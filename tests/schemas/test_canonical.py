@@ -58,6 +58,27 @@ def test_by_column_and_one_by_one_give_the_same_bytes(rows: list[dict[str, objec
     assert many == few * 101
 
 
+@pytest.mark.parametrize("nulls", ["a", "z", "az", "my", "amyz", ""])
+def test_a_text_that_reads_like_an_absent_member_stays(nulls: str) -> None:
+    texts = ['"a":null,', ',"z":null}', '{"z":null}', '\\","z":null,', "null", '":null,']
+    rows = [{name: None if name in nulls else text for name in "amyz"} for text in texts]
+    frame = pl.DataFrame(rows * 50, schema=dict.fromkeys("amyz", pl.String))
+    # Whether a column has nulls is asked of the whole of it.
+    some = pl.concat([frame, frame.clear(1), frame.select(pl.col(pl.String).fill_null("x"))])
+
+    assert payloads(frame, "amyz").to_list() == [canonical_json(row) for row in frame.to_dicts()]
+    assert payloads(some, "amyz").to_list() == [canonical_json(row) for row in some.to_dicts()]
+
+
+def test_every_character_is_written_by_column_as_the_standard_library_writes_it() -> None:
+    # By column it is Polars that writes JSON; another version of it must not mean another hash.
+    characters = [chr(code) for code in (*range(0x3000), *range(0xFE00, 0x10000), *range(0x1F600, 0x1F650))]
+
+    written = payloads(pl.DataFrame({"a": characters}), ["a"]).to_list()
+
+    assert written == [f'{{"a":{json.dumps(one, ensure_ascii=False)}}}'.encode() for one in characters]
+
+
 @settings(max_examples=300, deadline=None)
 @given(TEXT)
 def test_text_reads_back_and_is_escaped_only_as_rfc_8785_says(text: str) -> None:
