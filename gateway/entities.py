@@ -57,7 +57,18 @@ _TOLD = dict.fromkeys(
 )
 
 
-def learn(conn: Connection, record_type: str, teaching: Teaching, authority: int, at: str) -> Taught:
+def fits_its_row(record_type: str, rows: pl.DataFrame) -> bool:
+    """Whether few staged registrations say nothing but what stands in an entity's own row: no former name, and no
+    organisation code other than the one inside the USCC."""
+    if record_type != "registration" or rows.height > dialect.FEW or rows["lesson_name_history"].count():
+        return False
+    codes = zip(rows["lesson_organisation_code"], rows["uscc"], strict=True)
+    return all(code is None or (uscc is not None and code == uscc[8:17]) for code, uscc in codes)
+
+
+def learn(
+    conn: Connection, record_type: str, teaching: Teaching, authority: int, at: str, *, fits: bool = False
+) -> Taught:
     """Take names and numbers from newly landed records into the entity tables.
 
     Args:
@@ -65,6 +76,7 @@ def learn(conn: Connection, record_type: str, teaching: Teaching, authority: int
             entity.
         authority: rank of the source; a lower rank is not overwritten by a higher one.
         at: instant text.
+        fits: see ``fits_its_row``.
 
     Returns:
         what the tables learned; if anything, waiting records should be tried again.
@@ -75,7 +87,7 @@ def learn(conn: Connection, record_type: str, teaching: Teaching, authority: int
     generation = conn.execute(_HELD_GENERATION).scalar()
     if record_type == "registration":
         is_first = not generation or (teaching.rows > dialect.FEW and not _knows_any(conn))
-        taught = _learn_registrations(conn, teaching, authority, is_first=is_first)
+        taught = _learn_registrations(conn, teaching, authority, is_first=is_first, fits=fits)
     else:
         taught = max(_learn_customs(conn, page.subquery("said")) for page in teaching.pages)
     if taught:
@@ -101,7 +113,7 @@ def _knows_any(conn: Connection) -> bool:
     return conn.execute(select(entities.c.uscc).limit(1)).first() is not None
 
 
-def _learn_registrations(conn: Connection, teaching: Teaching, authority: int, *, is_first: bool) -> Taught:
+def _learn_registrations(conn: Connection, teaching: Teaching, authority: int, *, is_first: bool, fits: bool) -> Taught:
     """Page by page; as long as no entity is known, beside the empty table, so that who reads it does not wait.
 
     Args:
@@ -110,13 +122,28 @@ def _learn_registrations(conn: Connection, teaching: Teaching, authority: int, *
     are_few = len(teaching.pages) == 1
     with aside.filled_aside(conn, entities, teaching.rows) if is_first else nullcontext(entities) as known:
         return max(
-            _learn_page(conn, page.subquery("said"), authority, known, is_first=is_first, are_few=are_few)
+            _learn_page(
+                conn,
+                page.subquery("said"),
+                authority,
+                known,
+                is_first=is_first,
+                are_few=are_few,
+                fitting=teaching.rows if fits else None,
+            )
             for page in teaching.pages
         )
 
 
 def _learn_page(
-    conn: Connection, said: FromClause, authority: int, known: Table, *, is_first: bool, are_few: bool
+    conn: Connection,
+    said: FromClause,
+    authority: int,
+    known: Table,
+    *,
+    is_first: bool,
+    are_few: bool,
+    fitting: int | None,
 ) -> Taught:
     """Compare in the database, and bring here only what is more than an entity's own row.
 
@@ -124,15 +151,21 @@ def _learn_page(
         known: the entities, or what takes their place.
         is_first: no entity was known before this delivery.
         are_few: rows of this page, for a single answer.
+        fitting: how many rows this page, the only one, has at most, if they all fit; see ``fits_its_row``.
     """
     row = _entity(said, authority)
+    added = 0 if fitting is None else _add(conn, known, said, row, is_first)
+    if added and added == fitting:
+        # None of these entities was known, so nothing differs from what stands.
+        return Taught.NEW
     told = dialect.fetch(conn, _more_than_its_row(said, row, is_first), _TOLD, are_few=are_few)
+    if fitting is None:
+        added = _add(conn, known, said, row, is_first)
     if told.is_empty():
-        return Taught.NEW if _add(conn, known, said, row, is_first) else Taught.NOTHING
+        return Taught.NEW if added else Taught.NOTHING
     # What is replaced, or is not preferred, is kept: rows of other agencies may still carry it.
     differing = told.filter(pl.col("stood").is_not_null())
-    written = 0 if differing.is_empty() else _replace(conn, said, row)
-    written += _add(conn, known, said, row, is_first)
+    written = added if differing.is_empty() else added + _replace(conn, said, row)
     historic = told.select(pl.col("name_history").str.split(";").alias("name"), "uscc").explode("name")
     names = pl.concat(
         [

@@ -48,6 +48,7 @@ class Waiting:
         again: given numbers ``ord`` of rows, judges the chunks that hold them once more: part, rows of the
             delivery before that part, and the judged chunk.
         findable: see ``gateway.awaited.findable_by``.
+        fits: see ``gateway.entities.fits_its_row``.
     """
 
     rows: FromClause
@@ -58,6 +59,7 @@ class Waiting:
     memory: Memory | None = None
     chunks: Sequence[tuple[int, int]] = ()
     findable: frozenset[str] | None = None
+    fits: bool = False
 
 
 def land_waiting(
@@ -114,7 +116,9 @@ def land_waiting(
             is_snapshot=withdraws,
             told=roots.add,
             lessons=lesson_columns(spec.record_type),
-            taught=lambda said: taught.append(learn(conn, spec.record_type, said, spec.authority, position.landed_at)),
+            taught=lambda said: taught.append(
+                learn(conn, spec.record_type, said, spec.authority, position.landed_at, fits=waiting.fits)
+            ),
         )
         if withdraws:
             check_withdrawals(change.withdrawn, stood, spec)

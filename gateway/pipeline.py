@@ -23,6 +23,7 @@ from gateway import deliveries, quarantine
 from gateway.audit.log import seal
 from gateway.awaited import findable_by
 from gateway.clock import instant
+from gateway.entities import fits_its_row
 from gateway.landing import Waiting, land_waiting
 from gateway.linking import Since, link_waiting
 from gateway.parts import CHUNK_ROWS, SMALL_BYTES, is_staged, judged_chunk, plan_parts, stage_part, staged_rows, waiting
@@ -161,6 +162,7 @@ def land(
                 lambda landing: quarantine.keep(landing, rejected),
                 lambda ords: [(0, 0, judged)],
                 findable=findable_by(spec.record_type, rows),
+                fits=fits_its_row(spec.record_type, rows),
             )
 
     return _land(store, delivery_id, mapped.sheet.delivery, staged, spec, now, then)
