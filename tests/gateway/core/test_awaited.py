@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +14,7 @@ from connectors.registry import source
 from connectors.spec import Expect
 from gateway import linking, pipeline
 from gateway.store import Store, open_store
-from tests.support.companies import BAKERY, DAIRY, MILL
+from tests.support.companies import BAKERY, DAIRY, MILL, company
 from tests.support.deliveries import (
     COMPLAINTS,
     CUSTOMS,
@@ -102,3 +104,26 @@ def test_a_row_that_was_resolved_before_others_taught_is_looked_at_by_whoever_la
 
     assert linked == 1
     assert told(store, "customs_registration", "entity_by")[-1] == ("put", 2, "crosswalk:customs")
+
+
+def test_nothing_that_can_be_linked_is_left_waiting_whatever_the_order(store: Store, now: datetime) -> None:
+    known = [company(100 + n, "330110", f"信桥{n}号有限公司", f"浙江省杭州市余杭区桥头街{n}号") for n in range(8)]
+    with open_store(store.settings) as other, ThreadPoolExecutor(4) as pool:
+        acts = [
+            (opened, *act)
+            for n, one in enumerate(known)
+            for opened, act in (
+                ((store, other)[n % 2], (REGISTRATION, registrations(one))),
+                ((other, store)[n % 2], (COMPLAINTS, complaints(complaint(f"c{n}", one.name, areacode="330110")))),
+                (
+                    (store, other)[n % 2],
+                    (HEALTH, health_licences(health_licence(f"w{n}", XK_XDR_GSDJ=one.registration_no))),
+                ),
+            )
+        ]
+        random.Random(5).shuffle(acts)
+        list(pool.map(lambda act: land(*act, now=now), acts))
+
+    assert [linking.link(store, record_type, now) for record_type in ("complaint", "health_licence")] == [0, 0]
+    standing = {row[2:] for row in told(store, "complaint", "complaint_no", "entity_uscc") if row[3]}
+    assert standing == {(f"c{n}", one.uscc) for n, one in enumerate(known)}
