@@ -12,7 +12,7 @@ from connectors.decode import decode_chunks
 from connectors.delivery import Delivery, Sheet
 from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
-from gateway.judge import judge
+from gateway.judge import RECORD_KEY, judge
 from gateway.parts import CHUNK_ROWS
 from gateway.sealing import load_sealer
 from gateway.staging import stage
@@ -43,11 +43,10 @@ def map_and_judge(sheets: Iterable[Sheet], rules: Contract, spec: SourceSpec) ->
 
 
 def finished_rows(store: Store, judged: Sequence[Judged], rules: Contract, spec: SourceSpec) -> pl.DataFrame:
-    """The rows as the versions table takes them, ready made: what bare loading is given for nothing."""
+    """Rows as the versions table takes them, one of each record: what bare loading is given for nothing."""
     own = pl.col(rules.subject.uscc) if rules.subject.uscc else pl.lit(None, pl.String)
-    accepted = pl.concat([chunk.accepted for chunk in judged]).with_columns(
-        own.alias(ENTITY), pl.lit("uscc").alias(ENTITY_BY)
-    )
+    accepted = pl.concat([chunk.accepted for chunk in judged]).unique(RECORD_KEY, keep="first", maintain_order=True)
+    accepted = accepted.with_columns(own.alias(ENTITY), pl.lit("uscc").alias(ENTITY_BY))
     staged = stage(accepted, rules, load_sealer(store.settings.home), {})
     return staged.rename({"ord": "seq"}).with_columns(
         version=pl.lit(1, pl.Int64),
