@@ -118,12 +118,17 @@ def private_pem(key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part: write beside it, sync, rename."""
-    write_pieces(path, [content], mode)
+def write_whole(path: Path, content: bytes, mode: int = 0o644, *, syncs_folder: bool = True) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part: write beside it, sync, rename.
+
+    Args:
+        syncs_folder: without it a power cut may still undo the new name; for callers who sync the folder themselves,
+            or to whom that does not matter.
+    """
+    write_pieces(path, [content], mode, syncs_folder=syncs_folder)
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644) -> None:
+def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644, *, syncs_folder: bool = True) -> None:
     """The same for content that is made while it is written; if making it fails, nothing is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -138,3 +143,9 @@ def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644) -> None
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
+    if syncs_folder:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

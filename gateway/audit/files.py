@@ -34,7 +34,7 @@ def write_tiles(folder: Path, tiles: Mapping[Tile, bytes], committed: int) -> No
     folders = {path.parent for path in paths}
 
     def write(path: Path) -> None:
-        write_whole(path, paths[path])
+        write_whole(path, paths[path], syncs_folder=False)
         if len(folders) == len(paths):
             sync_folder(path.parent)
 

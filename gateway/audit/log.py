@@ -149,7 +149,8 @@ def _publish(store: Store) -> Checkpoint:
         note: str = conn.execute(_NOTE).scalar_one()
         # Cosignatures of witnesses stand below the log's own and stay.
         if not path.exists() or not path.read_text("utf-8").startswith(note):
-            write_whole(path, note.encode())
+            # What a power cut takes back is written again, from the database.
+            write_whole(path, note.encode(), syncs_folder=False)
     return open_checkpoint(note, verifier)
 
 
