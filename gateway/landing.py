@@ -110,7 +110,7 @@ def land_waiting(
         change = land(
             conn,
             position,
-            Staged(waiting.rows, digests, tally.puts, tally.withdrawals, unseen),
+            Staged(waiting.rows, digests, tally.puts, tally.withdrawals, unseen, has_unchanged=unchanged is not None),
             source=spec.source,
             delivery_id=delivery_id,
             is_snapshot=withdraws,

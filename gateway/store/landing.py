@@ -118,6 +118,7 @@ class Staged:
         puts, withdrawals: rows of each kind in it, with those that are known to be unchanged and are not staged.
         unseen: ``record_key`` of every record of the source that may stand and is not spoken of, where that is known;
             else everything that stands and is not staged counts as not spoken of.
+        has_unchanged: some digests are of rows that are known to say what stands; they are not in the stage.
     """
 
     rows: FromClause
@@ -125,6 +126,7 @@ class Staged:
     puts: int
     withdrawals: int
     unseen: FromClause | None = None
+    has_unchanged: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ def land(
     """
     act = _Landing(conn, position, versions_table(position.record_type), staged, source, delivery_id, told)
     # Where nothing stands there is nothing to compare with: the order of the rows is their order in the feed.
-    if position.last_seq == 0 or not (is_snapshot or act.knows_any()):
+    if position.last_seq == 0 or not (is_snapshot or staged.has_unchanged or act.knows_any()):
         with _first_rows(conn, position, staged) as versions:
             change = act.append_all(versions)
             _teach(act.appended(lessons, change), taught)

@@ -83,6 +83,22 @@ def test_what_is_remembered_of_a_landing_with_memory_is_as_good(
     assert judged == ["c6"]
 
 
+@pytest.mark.parametrize("new", [0, 3])
+def test_changes_that_repeat_what_is_known_and_otherwise_say_only_what_is_new_land(
+    store: Store, now: datetime, judged: list[str], new: int
+) -> None:
+    said = [row(number) for number in range(16)]
+    landed(store, now, *said, spec=CHANGES)
+    judged.clear()
+
+    again = landed(store, now, *reversed(said), *(row(100 + number) for number in range(new)), spec=CHANGES)
+
+    assert len(judged) < 16
+    assert (again["new"], again["changed"], again["unchanged"]) == (new, 0, 16)
+    assert len(current(store, "complaint", "complaint_no")) == 16 + new
+    assert verified(store).ok
+
+
 def test_a_row_that_is_recognised_is_contradicted_by_another(store: Store, now: datetime) -> None:
     landed(store, now, *(row(n) for n in range(5)))
 
