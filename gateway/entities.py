@@ -86,7 +86,8 @@ def learn(
     # Two record types teach, under different landing locks: without an order they could wait for each other's rows.
     generation = conn.execute(_HELD_GENERATION).scalar()
     if record_type == "registration":
-        is_first = not generation or (teaching.rows > dialect.FEW and not _knows_any(conn))
+        # Rows that the counter does not know of (an operator's, a restored table's) are met as well.
+        is_first = (not generation or teaching.rows > dialect.FEW) and not _knows_any(conn)
         taught = _learn_registrations(conn, teaching, authority, is_first=is_first, fits=fits)
     else:
         taught = max(_learn_customs(conn, page.subquery("said")) for page in teaching.pages)

@@ -10,7 +10,7 @@ from time import sleep
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Text, cast, literal, null, select, union_all
+from sqlalchemy import Connection, Text, cast, insert, literal, null, select, union_all
 
 from connectors.registry import source
 from connectors.spec import Expect
@@ -21,6 +21,7 @@ from gateway.resolve import entity_generation
 from gateway.store import Store
 from gateway.store.landing import Teaching
 from gateway.store.stage import LESSONS
+from gateway.store.tables import entities
 from tests.support.companies import BAKERY, DAIRY, MILL, TWIN, Company
 from tests.support.deliveries import (
     COMPLAINTS,
@@ -188,6 +189,18 @@ def test_the_register_is_preferred_to_a_list_whichever_came_last(sqlite_store: S
         "c1": (MILL.uscc, "name_and_region"),
         "c2": NOBODY,
     }
+
+
+def test_an_entity_that_the_counter_does_not_know_of_is_met_and_not_doubled(store: Store, now: datetime) -> None:
+    brought = {"uscc": DAIRY.uscc, "name": "旧名", "name_form": "旧名", "authority": 90}
+    with store.write() as conn:
+        conn.execute(insert(entities).values(brought))
+
+    land(store, REGISTRATION, registrations(DAIRY, MILL), now=now)
+
+    with store.read() as conn:
+        known = conn.execute(select(entities.c.uscc)).scalars().all()
+    assert sorted(known) == sorted([DAIRY.uscc, MILL.uscc])
 
 
 def test_records_that_waited_are_linked_when_their_entity_arrives(store: Store, now: datetime) -> None:
