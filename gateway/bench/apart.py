@@ -96,6 +96,7 @@ def deliver_abreast(
             several each stages by itself.
         told: called with the number of a queue when all of it has landed.
     """
+    at_once = min(at_once, len(queues))
     processes = None if at_once == 1 else 1
     landed: dict[int, list[Apart]] = {}
     with ProcessPoolExecutor(at_once, get_context("spawn")) as apart:

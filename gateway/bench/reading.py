@@ -26,22 +26,24 @@ ROUNDS = 3
 
 
 def lookups(store: Store, record_type: str) -> dict[str, Any]:
-    """Look up entities by code in one record type, as they stand and as of an instant, one connection each.
+    """Look up entities by code in one record type, as they stand and as of an instant, over one connection.
 
     Returns:
         milliseconds: ``p50`` and ``p99`` of ``lookup``, ``lookup_as_of``, and as the limit of ``bare``, the same
-        rows by a prepared query of the driver's own.
+        rows by a prepared query of the driver's own; ``first_touch``: the look-up that came before these of the same
+        code, whose pages may have to come from the disk.
     """
     codes, as_of = _codes(store, record_type, LOOKUPS)
-    taken: dict[str, list[float]] = {"lookup": [], "lookup_as_of": [], "bare": []}
     with store.read() as conn:
         versions = versions_table(record_type)
         bare = select(versions.c.payload).where(versions.c.uscc == bindparam("code"))
         ways: dict[str, Callable[[str], object]] = {
+            "first_touch": lambda code: records(conn, record_type, code),
             "lookup": lambda code: records(conn, record_type, code),
             "lookup_as_of": lambda code: records(conn, record_type, code, as_of=as_of),
             "bare": lambda code: conn.execute(bare, {"code": code}).all(),
         }
+        taken: dict[str, list[float]] = {name: [] for name in ways}
         for code in codes:
             for name, way in ways.items():
                 taken[name].append(_seconds(lambda code=code, way=way: way(code)))  # type: ignore[misc]  # bound per turn

@@ -35,7 +35,8 @@ def run(
         rates in rows per second, medians: ``rows_per_s`` of the first load, ``reload_rows_per_s`` with 5 % of the rows
         changed since, ``reload_few_rows_per_s`` with 0.5 % changed since that, ``reload_none_rows_per_s`` with none;
         ``..._ratio``: the time of each against the first load; as the limit ``bare_load_rows_per_s``, finished rows
-        that the database alone takes in anew; ``peak_rss_mb`` of all processes, the greatest of all.
+        that the database alone takes in anew (a file of SQLite has grown by them when the first load comes);
+        ``peak_rss_mb`` of all processes, the greatest of all.
     """
     frame = RECORD_TYPES_MEASURED[record_type](rows, seed)
     spec = bench_spec(record_type, [name for name in frame.columns if not name.startswith("_")])

@@ -161,9 +161,9 @@ def run(
 
     Returns:
         ``rows``, ``entities``, ``at_once``, ``seconds`` and ``rows_per_s`` of the first load; ``small_rows_per_s`` and
-        ``cost_ratio``, time per row at full size against ``SMALL_ROWS``; ``bare_load_rows_per_s`` and
-        ``ratio_to_copy``, against it; ``peak_rss_mb``, the peaks of the loading processes added up
-        (``small_rss_mb`` of the small load); rates by record type, while others land beside it; the figures of
+        ``cost_ratio``, time per row at full size against ``SMALL_ROWS``; ``bare_load_rows_per_s``, of finished rows
+        over one connection, and ``ratio_to_copy``, against it; ``peak_rss_mb``, the peaks of the loading processes
+        added up (``small_rss_mb`` of the small load); rates by record type, while others land beside it; the figures of
         ``gateway.bench.reading``.
     """
     read_type = record_type or "licence"
@@ -179,7 +179,8 @@ def run(
         small_rows = min(SMALL_ROWS, rows)
         few = max(1, entities * small_rows // rows)
         with empty_store(url, 0) as store:
-            bare = bare_rate(store, min(BARE_ROWS, rows), few, record_type, seed, told)
+            bare_rows = min(BARE_ROWS, rows)
+            bare = bare_rate(store, bare_rows, max(1, entities * bare_rows // rows), record_type, seed, told)
             small = load(store, small_rows, few)
         with empty_store(url, 1) as store:
             whole = load(store, rows, entities)
