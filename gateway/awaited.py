@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -21,9 +21,13 @@ from gateway.store import Store, dialect
 from gateway.store.stage import LESSONS
 from schemas.columnar import contract
 from schemas.names import match_form
+from schemas.records import RECORD_TYPES
 
-Waiting = Callable[[int], Iterable[pl.DataFrame]]
+Waiting = Callable[[str, int], Iterable[pl.DataFrame]]
 """Gives the waiting records of a type behind a position of its feed, a batch at a time, with their subject fields."""
+
+Positions = Callable[[], Mapping[str, int]]
+"""Reads the newest position of every feed."""
 
 
 def findable_by(record_type: str, rows: pl.DataFrame) -> frozenset[str] | None:
@@ -67,7 +71,7 @@ class _Feed:
     def read_on(self, record_type: str, last_seq: int, waiting: Waiting) -> None:
         if last_seq == self.last_seq:
             return
-        found = [hash(text) for batch in waiting(self.last_seq) for text in _said(record_type, batch)]
+        found = [hash(text) for batch in waiting(record_type, self.last_seq) for text in _said(record_type, batch)]
         if len(found) > len(self.hashes) // _MUCH:
             self.hashes = array("q", sorted({*self.hashes, *found}))
         else:
@@ -97,19 +101,24 @@ class Awaited:
         self._lock = threading.Lock()
         self._feeds: dict[str, _Feed] = {}
 
-    def is_found_by(self, record_type: str, last_seq: int, waiting: Waiting, texts: Collection[str]) -> bool:
-        """Whether a record that waits may be found by one of these names and numbers.
+    def found_by(self, positions: Positions, waiting: Waiting, texts: Collection[str]) -> set[str]:
+        """Record types of which something waits that may be found by one of these names and numbers.
 
         Args:
-            last_seq: newest position of the feed, read before anything that ``waiting`` reads.
+            positions: asked before anything that ``waiting`` reads, and while nobody else reads on: a feed that is
+                shorter than what was read of it is of a database that was put back to an earlier state.
         """
         with self._lock:
-            if last_seq < self._feeds.setdefault(record_type, _Feed()).last_seq:
-                # The database was put back to an earlier state.
-                self._feeds[record_type] = _Feed()
-            feed = self._feeds[record_type]
-            feed.read_on(record_type, last_seq, waiting)
-            return feed.names_any(texts)
+            feeds = positions()
+            return {each for each in RECORD_TYPES if self._is_found_by(each, feeds.get(each, 0), waiting, texts)}
+
+    def _is_found_by(self, record_type: str, last_seq: int, waiting: Waiting, texts: Collection[str]) -> bool:
+        feed = self._feeds.get(record_type, _Feed())
+        if last_seq < feed.last_seq:
+            feed = _Feed()
+        feed.read_on(record_type, last_seq, waiting)
+        self._feeds[record_type] = feed
+        return feed.names_any(texts)
 
     def pass_over(self, record_type: str, first_seq: int, last_seq: int) -> None:
         """Note that nothing waits between two positions of a feed; they need not be read."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import polars as pl
@@ -21,7 +21,7 @@ from gateway.clock import instant
 from gateway.entities import TEACHERS
 from gateway.landing import hashing, summed
 from gateway.receipts import counts, settle
-from gateway.resolve import ENTITIES, last_positions, resolve_frame, subject_fields
+from gateway.resolve import entity_generation, last_positions, resolve_frame, subject_fields
 from gateway.staging import order
 from gateway.steps import ENTITY, ENTITY_BY, Landed, Taught
 from gateway.store import Store
@@ -62,14 +62,10 @@ def link_waiting(store: Store, landed_type: str, since: Since | None, now: datet
         how many records were linked.
     """
     if since is not None:
-        if not since.landed.taught and not since.tally.unresolved:
-            return 0
-        with store.ask() as conn:
-            feeds = last_positions(conn)
-        if feeds.get(ENTITIES, 0) == since.tally.generation:
+        if not since.landed.taught and not _was_taught_meanwhile(store, since.tally):
             return 0
         if since.findable is not None and since.landed.taught is not Taught.CHANGED:
-            found = _found_by(store, landed_type, feeds, since, since.findable)
+            found = _found_by(store, landed_type, since, since.findable)
             return sum(link(store, record_type, now) for record_type in found)
     woken = tuple(sorted(RECORD_TYPES)) if landed_type in TEACHERS else (landed_type,)
     with store.ask() as conn:
@@ -77,9 +73,15 @@ def link_waiting(store: Store, landed_type: str, since: Since | None, now: datet
     return sum(link(store, record_type, now) for record_type in waited)
 
 
-def _found_by(
-    store: Store, landed_type: str, feeds: Mapping[str, int], since: Since, findable: frozenset[str]
-) -> list[str]:
+def _was_taught_meanwhile(store: Store, tally: Tally) -> bool:
+    """Whether others have taught since rows were resolved of which some found no entity."""
+    if not tally.unresolved:
+        return False
+    with store.ask() as conn:
+        return entity_generation(conn) != tally.generation
+
+
+def _found_by(store: Store, landed_type: str, since: Since, findable: frozenset[str]) -> list[str]:
     """Record types of which something waits that may be found now.
 
     What was taught leads nobody to an entity who does not have one of its names and numbers. Only what has just
@@ -89,13 +91,11 @@ def _found_by(
     if not since.tally.unresolved and landed.first_seq is not None and landed.last_seq is not None:
         kept.pass_over(landed_type, landed.first_seq, landed.last_seq)
 
-    def waits(record_type: str) -> bool:
-        def behind(seq: int) -> Iterator[pl.DataFrame]:
-            return _batches(store, record_type, seq)
+    def positions() -> Mapping[str, int]:
+        with store.ask() as conn:
+            return last_positions(conn)
 
-        return kept.is_found_by(record_type, feeds.get(record_type, 0), behind, findable)
-
-    found = {record_type for record_type in RECORD_TYPES if waits(record_type)}
+    found = kept.found_by(positions, partial(_batches, store), findable)
     return sorted(found | {landed_type} if since.tally.unresolved else found)
 
 

@@ -74,7 +74,7 @@ def entity_generation(conn: Connection) -> int:
 
 
 def last_positions(conn: Connection) -> dict[str, int]:
-    """Newest position of every feed, and under ``ENTITIES`` how often the entity tables have changed."""
+    """Newest position of every feed; ``ENTITIES`` stands among them."""
     return {row.record_type: row.last_seq for row in conn.execute(_POSITIONS)}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import polars as pl
 import pytest
+from sqlalchemy import Connection
 
 from connectors.registry import source
 from connectors.spec import Expect
@@ -84,6 +86,40 @@ def test_a_former_name_and_a_changed_region_lead_there_too(store: Store, now: da
 
     assert told(store, "complaint", "entity_uscc") == [("put", 1, None), ("put", 2, MILL.uscc)]
     assert looked_at == ["complaint", "complaint"]
+
+
+def test_a_delivery_that_comes_by_the_side_makes_nobody_read_again_what_was_read(
+    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one has asked how far the feeds go, the other lands, and would have read further than that."""
+    land(store, COMPLAINTS, complaints(complaint("c1", name=DAIRY.name, areacode="510104")), now=now)
+    land(store, REGISTRATION, registrations(BAKERY), now=now)
+    from_the_beginning: list[str] = []
+
+    def waiting(conn: Connection, record_type: str, after: int) -> pl.DataFrame:
+        if after == 0:
+            from_the_beginning.append(record_type)
+        return read(conn, record_type, after)
+
+    def beside() -> None:
+        land(store, COMPLAINTS, complaints(complaint("c2", name=MILL.name, areacode="510104")), now=now)
+        land(store, REGISTRATION, registrations(company(101, "330110", "信桥一号有限公司", "余杭区桥头街1号")), now=now)
+
+    def slowly(conn: Connection) -> dict[str, int]:
+        positions = ask(conn)
+        if not others:
+            others.append(pool.submit(beside))
+            wait(others, timeout=0.5)
+        return positions
+
+    read, ask, others = linking._waiting, linking.last_positions, list[Future[None]]()
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(linking, "_waiting", waiting)
+        monkeypatch.setattr(linking, "last_positions", slowly)
+        land(store, REGISTRATION, registrations(company(102, "330110", "信桥二号有限公司", "余杭区桥头街2号")), now=now)
+        others[0].result()
+
+    assert from_the_beginning == []
 
 
 def test_a_row_that_was_resolved_before_others_taught_is_looked_at_by_whoever_landed_it(
