@@ -57,12 +57,12 @@ _NUMBERS_AND_FORMS = {"name_form", "registration_no", "organisation_code", "cust
 
 
 @dataclass
-class _Feed:
+class Feed:
     """What waits in one feed, up to a position in it.
 
     Attributes:
         last_seq: up to which versions have been read.
-        hashes: of every name and number, sorted; eight bytes for each of perhaps a million.
+        hashes: of every name and number, sorted, each once; eight bytes for each of perhaps a million.
     """
 
     last_seq: int = 0
@@ -71,17 +71,21 @@ class _Feed:
     def read_on(self, record_type: str, last_seq: int, waiting: Waiting) -> None:
         if last_seq == self.last_seq:
             return
-        found = [hash(text) for batch in waiting(record_type, self.last_seq) for text in _said(record_type, batch)]
-        if len(found) > len(self.hashes) // _MUCH:
-            self.hashes = array("q", sorted({*self.hashes, *found}))
+        found = {hash(text) for batch in waiting(record_type, self.last_seq) for text in _said(record_type, batch)}
+        new = [one for one in found if not self._holds(one)]
+        if len(new) > len(self.hashes) // _MUCH:
+            self.hashes = array("q", sorted([*self.hashes, *new]))
         else:
-            for one in found:
+            for one in new:
                 insort(self.hashes, one)
         self.last_seq = last_seq
 
     def names_any(self, texts: Collection[str]) -> bool:
-        places = ((bisect_left(self.hashes, hash(text)), hash(text)) for text in texts)
-        return any(place < len(self.hashes) and self.hashes[place] == wanted for place, wanted in places)
+        return any(self._holds(hash(text)) for text in texts)
+
+    def _holds(self, wanted: int) -> bool:
+        place = bisect_left(self.hashes, wanted)
+        return place < len(self.hashes) and self.hashes[place] == wanted
 
 
 def _said(record_type: str, batch: pl.DataFrame) -> Iterator[str]:
@@ -99,7 +103,7 @@ class Awaited:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._feeds: dict[str, _Feed] = {}
+        self._feeds: dict[str, Feed] = {}
 
     def found_by(self, positions: Positions, waiting: Waiting, texts: Collection[str]) -> set[str]:
         """Record types of which something waits that may be found by one of these names and numbers.
@@ -113,9 +117,9 @@ class Awaited:
             return {each for each in RECORD_TYPES if self._is_found_by(each, feeds.get(each, 0), waiting, texts)}
 
     def _is_found_by(self, record_type: str, last_seq: int, waiting: Waiting, texts: Collection[str]) -> bool:
-        feed = self._feeds.get(record_type, _Feed())
+        feed = self._feeds.get(record_type, Feed())
         if last_seq < feed.last_seq:
-            feed = _Feed()
+            feed = Feed()
         feed.read_on(record_type, last_seq, waiting)
         self._feeds[record_type] = feed
         return feed.names_any(texts)

@@ -15,7 +15,10 @@ from sqlalchemy import Connection
 from connectors.registry import source
 from connectors.spec import Expect
 from gateway import linking, pipeline
+from gateway.awaited import Feed
+from gateway.resolve import subject_fields
 from gateway.store import Store, open_store
+from schemas.columnar import contract
 from tests.support.companies import BAKERY, DAIRY, MILL, company
 from tests.support.deliveries import (
     COMPLAINTS,
@@ -120,6 +123,22 @@ def test_a_delivery_that_comes_by_the_side_makes_nobody_read_again_what_was_read
         others[0].result()
 
     assert from_the_beginning == []
+
+
+def test_what_many_versions_say_is_kept_once() -> None:
+    """Records that wait and are changed again and again would fill the memory of the process."""
+    rules = contract("complaint")
+    columns = dict.fromkeys(subject_fields(rules), pl.String)
+    names = [f"信桥{n}号有限公司" for n in range(1000)]
+    feed = Feed()
+
+    for version, said in enumerate([names, *[names[:5]] * 10], start=1):
+        frame = pl.DataFrame([{rules.subject.name: name} for name in said], schema=columns)
+        feed.read_on("complaint", version, lambda *_, batch=frame: [batch])
+    feed.read_on("complaint", 12, lambda *_: [frame.with_columns(pl.lit("新来的有限公司").alias(rules.subject.name))])
+
+    assert len(feed.hashes) == 1001
+    assert list(feed.hashes) == sorted(feed.hashes)
 
 
 def test_a_row_that_was_resolved_before_others_taught_is_looked_at_by_whoever_landed_it(
