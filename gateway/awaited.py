@@ -11,6 +11,7 @@ import threading
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -108,6 +109,9 @@ class Awaited:
     def found_by(self, positions: Positions, waiting: Waiting, texts: Collection[str]) -> set[str]:
         """Record types of which something waits that may be found by one of these names and numbers.
 
+        The first time a feed is read, whatever waits in it counts as such: a process that ended before may have
+        landed what makes it known, and not linked it.
+
         Args:
             positions: asked before anything that ``waiting`` reads, and while nobody else reads on: a feed that is
                 shorter than what was read of it is of a database that was put back to an earlier state.
@@ -117,12 +121,14 @@ class Awaited:
             return {each for each in RECORD_TYPES if self._is_found_by(each, feeds.get(each, 0), waiting, texts)}
 
     def _is_found_by(self, record_type: str, last_seq: int, waiting: Waiting, texts: Collection[str]) -> bool:
-        feed = self._feeds.get(record_type, Feed())
-        if last_seq < feed.last_seq:
-            feed = Feed()
-        feed.read_on(record_type, last_seq, waiting)
-        self._feeds[record_type] = feed
-        return feed.names_any(texts)
+        kept = self._feeds.get(record_type)
+        if kept is not None and kept.last_seq <= last_seq:
+            kept.read_on(record_type, last_seq, waiting)
+            return kept.names_any(texts)
+        first = Feed()
+        first.read_on(record_type, last_seq, waiting)
+        self._feeds[record_type] = first
+        return bool(first.hashes)
 
     def pass_over(self, record_type: str, first_seq: int, last_seq: int) -> None:
         """Note that nothing waits between two positions of a feed; they need not be read."""
@@ -131,10 +137,17 @@ class Awaited:
             if feed is not None and feed.last_seq == first_seq - 1:
                 feed.last_seq = last_seq
 
-    def forget(self, record_type: str) -> None:
-        """Read a feed from its beginning again: some of what waited does so no longer."""
+    def read_anew(self, record_type: str) -> None:
+        """Read a feed from its beginning again: it was linked, and some of what waited does so no longer."""
         with self._lock:
-            self._feeds.pop(record_type, None)
+            # A feed that was forgotten meanwhile stays so: somebody landed what was not linked.
+            if record_type in self._feeds:
+                self._feeds[record_type] = Feed()
+
+    def forget(self) -> None:
+        """Take every feed for one that was never read: something landed that was not linked."""
+        with self._lock:
+            self._feeds.clear()
 
 
 _KEPT: WeakKeyDictionary[Engine, Awaited] = WeakKeyDictionary()
@@ -143,3 +156,13 @@ _KEPT: WeakKeyDictionary[Engine, Awaited] = WeakKeyDictionary()
 def awaited_of(store: Store) -> Awaited:
     """What this process keeps for an open database."""
     return _KEPT.setdefault(store.engine, Awaited())
+
+
+@contextmanager
+def made_good(store: Store) -> Iterator[None]:
+    """What is cut off in here, between a landing and the end of its linking, is linked by the next that teaches."""
+    try:
+        yield
+    except BaseException:
+        awaited_of(store).forget()
+        raise

@@ -125,7 +125,7 @@ def link(store: Store, record_type: str, now: datetime) -> int:
         if waiting.height:
             after = int(waiting["seq"][-1])
     if linked:
-        awaited_of(store).forget(record_type)
+        awaited_of(store).read_anew(record_type)
         seal(store, now)
     return linked
 

@@ -7,7 +7,7 @@ chunk is staged inside the transaction that lands it; what does not is staged ch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
 from gateway import deliveries, quarantine
 from gateway.audit.log import seal
-from gateway.awaited import findable_by
+from gateway.awaited import findable_by, made_good
 from gateway.clock import instant
 from gateway.entities import fits_its_row
 from gateway.landing import Waiting, land_waiting
@@ -225,23 +225,28 @@ def _land(
     then: Also | None,
 ) -> dict[str, Any]:
     """Land what is staged in one transaction with its audit entry and its quarantine."""
-    with store.write() as conn:
-        dialect.use_memory(conn)
-        position = hold_feed(conn, spec.record_type, instant(now))
-        row = deliveries.row_of(conn, delivery_id, is_held=True)
-        # Asked again under the lock: the same bytes may have arrived twice at once.
-        again = None if delivery.is_partial else deliveries.original_of(conn, delivery_id, delivery.digest, spec, row)
-        if again is None:
-            with staged(conn) as rows:
-                tally, landed = land_waiting(conn, store, position, rows, spec, delivery_id, delivery.is_partial)
-            settled = write_receipt(conn, row, tally, landed, spec, now)
-            if then is not None:
-                then(conn, landed)
-    if again is not None:
-        return repeat(store, delivery_id, again.id, spec, now)
-    tidy(store, spec)
-    checkpoint = seal(store, now, is_needed=True)
-    link_waiting(store, spec.record_type, Since(tally, landed, rows.findable), now)
+    with ExitStack() as landing:
+        with store.write() as conn:
+            dialect.use_memory(conn)
+            position = hold_feed(conn, spec.record_type, instant(now))
+            row = deliveries.row_of(conn, delivery_id, is_held=True)
+            # Asked again under the lock: the same bytes may have arrived twice at once.
+            again = (
+                None if delivery.is_partial else deliveries.original_of(conn, delivery_id, delivery.digest, spec, row)
+            )
+            if again is None:
+                with staged(conn) as rows:
+                    tally, landed = land_waiting(conn, store, position, rows, spec, delivery_id, delivery.is_partial)
+                settled = write_receipt(conn, row, tally, landed, spec, now)
+                if then is not None:
+                    then(conn, landed)
+                # From here on: a commit whose answer is lost may have been one.
+                landing.enter_context(made_good(store))
+        if again is not None:
+            return repeat(store, delivery_id, again.id, spec, now)
+        tidy(store, spec)
+        checkpoint = seal(store, now, is_needed=True)
+        link_waiting(store, spec.record_type, Since(tally, landed, rows.findable), now)
     return with_proof(store, settled, checkpoint)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -19,7 +20,7 @@ from gateway.awaited import Feed
 from gateway.resolve import subject_fields
 from gateway.store import Store, open_store
 from schemas.columnar import contract
-from tests.support.companies import BAKERY, DAIRY, MILL, company
+from tests.support.companies import BAKERY, DAIRY, MILL, Company, company
 from tests.support.deliveries import (
     COMPLAINTS,
     CUSTOMS,
@@ -36,6 +37,11 @@ from tests.support.deliveries import (
     registrations,
 )
 from tests.support.standing import told
+
+
+def another(serial: int) -> Company:
+    """An invented entity, for which nothing waits if the test does not say so."""
+    return company(100 + serial, "330110", f"信桥{serial}号有限公司", f"浙江省杭州市余杭区桥头街{serial}号")
 
 
 @pytest.fixture
@@ -57,12 +63,53 @@ def test_what_waits_for_somebody_else_is_not_looked_at(store: Store, now: dateti
     land(store, HEALTH, health_licences(health_licence("w1", XK_XDR_GSDJ=DAIRY.registration_no)), now=now)
 
     land(store, REGISTRATION, registrations(BAKERY), now=now)
-    before = list(looked_at)
+    first = list(looked_at)
+    land(store, REGISTRATION, registrations(another(1)), now=now)
+    second = looked_at[len(first) :]
     land(store, REGISTRATION, registrations(DAIRY), now=now)
+    third = looked_at[len(first) :]
+    land(store, REGISTRATION, registrations(another(2)), now=now)
 
-    assert (before, looked_at) == ([], ["complaint", "health_licence"])
+    assert first == third == ["complaint", "health_licence"]
+    assert second == []
+    assert looked_at == [*first, *third]
     assert told(store, "complaint", "entity_by") == [("put", 1, None), ("put", 2, "name_and_region")]
     assert told(store, "health_licence", "entity_by") == [("put", 1, None), ("put", 2, "crosswalk:registration")]
+
+
+def test_what_a_process_left_unlinked_when_it_was_killed_is_linked_by_the_one_after_it(
+    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch, looked_at: list[str]
+) -> None:
+    land(store, COMPLAINTS, complaints(complaint("c1", name=DAIRY.name, areacode="510104")), now=now)
+    with monkeypatch.context() as killed:
+        killed.setattr(pipeline, "link_waiting", lambda *arguments: 0)
+        land(store, REGISTRATION, registrations(DAIRY), now=now)
+
+    with open_store(store.settings) as after:
+        for serial in range(3):
+            land(after, REGISTRATION, registrations(another(serial)), now=now)
+
+    assert told(store, "complaint", "entity_uscc") == [("put", 1, None), ("put", 2, DAIRY.uscc)]
+    assert looked_at == ["complaint"]
+
+
+@pytest.mark.parametrize("step", ["seal", "link_waiting"])
+def test_what_a_landing_left_unlinked_when_it_failed_is_linked_by_the_next_that_teaches(
+    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    land(store, COMPLAINTS, complaints(complaint("c1", name=DAIRY.name, areacode="510104")), now=now)
+    land(store, REGISTRATION, registrations(BAKERY), now=now)
+    with monkeypatch.context() as full:
+        full.setattr(pipeline, step, fail)
+        with pytest.raises(OSError, match="no space"):
+            land(store, REGISTRATION, registrations(DAIRY), now=now)
+
+    land(store, REGISTRATION, registrations(another(1)), now=now)
+
+    assert told(store, "complaint", "entity_uscc") == [("put", 1, None), ("put", 2, DAIRY.uscc)]
 
 
 def test_what_landed_by_another_process_is_read_on(store: Store, now: datetime) -> None:
@@ -81,6 +128,8 @@ def test_what_landed_by_another_process_is_read_on(store: Store, now: datetime) 
 def test_a_former_name_and_a_changed_region_lead_there_too(store: Store, now: datetime, looked_at: list[str]) -> None:
     waiting = complaint("c1", name=f" {MILL.former}（集团）", areacode="510104")
     land(store, COMPLAINTS, complaints(waiting), now=now)
+    land(store, REGISTRATION, registrations(BAKERY), now=now)
+    looked_at.clear()
     named = replace(MILL, former=f"{MILL.former}(集团)")
     land(store, REGISTRATION, registrations(named), now=now)
 
@@ -106,7 +155,7 @@ def test_a_delivery_that_comes_by_the_side_makes_nobody_read_again_what_was_read
 
     def beside() -> None:
         land(store, COMPLAINTS, complaints(complaint("c2", name=MILL.name, areacode="510104")), now=now)
-        land(store, REGISTRATION, registrations(company(101, "330110", "信桥一号有限公司", "余杭区桥头街1号")), now=now)
+        land(store, REGISTRATION, registrations(another(1)), now=now)
 
     def slowly(conn: Connection) -> dict[str, int]:
         positions = ask(conn)
@@ -119,7 +168,7 @@ def test_a_delivery_that_comes_by_the_side_makes_nobody_read_again_what_was_read
     with ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(linking, "_waiting", waiting)
         monkeypatch.setattr(linking, "last_positions", slowly)
-        land(store, REGISTRATION, registrations(company(102, "330110", "信桥二号有限公司", "余杭区桥头街2号")), now=now)
+        land(store, REGISTRATION, registrations(another(2)), now=now)
         others[0].result()
 
     assert from_the_beginning == []
@@ -162,7 +211,7 @@ def test_a_row_that_was_resolved_before_others_taught_is_looked_at_by_whoever_la
 
 
 def test_nothing_that_can_be_linked_is_left_waiting_whatever_the_order(store: Store, now: datetime) -> None:
-    known = [company(100 + n, "330110", f"信桥{n}号有限公司", f"浙江省杭州市余杭区桥头街{n}号") for n in range(8)]
+    known = [another(n) for n in range(8)]
     with open_store(store.settings) as other, ThreadPoolExecutor(4) as pool:
         acts = [
             (opened, *act)
