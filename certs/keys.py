@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Iterable
@@ -130,6 +131,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, syncs_folder: 
 
 def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644, *, syncs_folder: bool = True) -> None:
     """The same for content that is made while it is written; if making it fails, nothing is left."""
+    made = list(itertools.takewhile(lambda folder: not folder.exists(), path.parents))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -144,8 +146,14 @@ def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644, *, sync
         Path(beside).unlink(missing_ok=True)
         raise
     if syncs_folder:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        for folder in (path.parent, *(folder.parent for folder in made)):
+            _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    # certs stands alone, so this is not the one of the layer above.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -27,6 +27,8 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_content_and_then_the_name_are_seen_to_the_disk(tmp_path: Path, synced: list[str]) -> None:
+    (tmp_path / "keys").mkdir()
+
     write_whole(tmp_path / "keys" / "ring", b"key", OWNER_ONLY)
 
     assert synced == ["file", "folder"]
@@ -34,7 +36,15 @@ def test_content_and_then_the_name_are_seen_to_the_disk(tmp_path: Path, synced: 
     assert stat.S_IMODE((tmp_path / "keys" / "ring").stat().st_mode) == OWNER_ONLY
 
 
-def test_whoever_syncs_the_folder_does_it_once_for_many_files(tmp_path: Path, synced: list[str]) -> None:
+def test_the_names_of_folders_that_were_made_for_it_are_seen_to_the_disk_as_well(
+    tmp_path: Path, synced: list[str]
+) -> None:
+    write_whole(tmp_path / "a" / "b" / "leaves", b"hashes")
+
+    assert synced == ["file", "folder", "folder", "folder"]
+
+
+def test_whoever_syncs_the_folder_later_is_not_kept_waiting_for_it(tmp_path: Path, synced: list[str]) -> None:
     write_whole(tmp_path / "tile", b"hashes", syncs_folder=False)
 
     assert synced == ["file"]
