@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import IO
 
 import polars as pl
@@ -44,7 +46,8 @@ def read_csv(name: str, file: IO[bytes], spec: SourceSpec, rows: int, span: Span
     size = _block_size(file, span, rows)
     records = Records(where, file, span, spec.decode.encoding)
     while (block := records.block(size)) is not None:
-        few = len(block.text) <= _FEW_BYTES
+        # Where a carriage return is part of a cell, only one way reads it, whatever the size.
+        few = len(block.text) <= _FEW_BYTES and b"\r" not in block.text.replace(b"\r\n", b"\n")
         table = None if few else _by_columns(name, block, head, spec.decode.separator)
         for piece in [table] if table else _by_lines(where, name, block, head, spec.decode.separator, records):
             yield replace(piece, is_first=is_first)
@@ -59,11 +62,13 @@ def _block_size(file: IO[bytes], span: Span, rows: int) -> int:
 
 
 def _by_columns(name: str, block: Block, head: Head, separator: str) -> Table | None:
-    """The quick way, or None if any line is ragged.
+    """The quick way, or None if any line is ragged or the block begins with a byte order mark, which Polars drops.
 
     Polars refuses a line with too many cells and silently fills one with too few; so the separators
     are counted: if no line has too many and there are as many as there should be, none has too few.
     """
+    if block.text.startswith(BOM_UTF8):
+        return None
     body = block.text.removesuffix(b"\n").removesuffix(b"\r")
     try:
         frame = pl.read_csv(
@@ -102,29 +107,30 @@ def _by_columns(name: str, block: Block, head: Head, separator: str) -> Table | 
 def _by_lines(where: str, name: str, block: Block, head: Head, separator: str, records: Records) -> Iterator[Table]:
     """Record by record; the last record of the block may go on beyond it and is read to its end."""
     lines = io.StringIO(block.text.decode(), newline="").readlines()
-    taken = 0
+    taken, at, following = 0, block.line, block.line
 
     def one_by_one() -> Iterator[str]:
-        nonlocal taken
-        for taken, line in enumerate(lines, 1):  # noqa: B007  # read by the loop below
+        nonlocal taken, at, following
+        for taken, line in enumerate(chain(lines, iter(records.line, None)), 1):  # noqa: B007  # read by the loop below
+            # The reader's own count takes a lone carriage return inside a cell for a line.
+            at, following = following, following + line.endswith("\n")
             yield line
-        while (more := records.line()) is not None:
-            yield more
 
     reader = csv.reader(one_by_one(), delimiter=separator, strict=True)
     rows: list[tuple[int, dict[int, str]]] = []
     broken: dict[int, int] = {}
-    widest, before = len(head.headings), 0
+    widest = len(head.headings)
     try:
         while taken < len(lines):
+            line = following
             cells = next(reader)
-            line, before = block.line + before, reader.line_num
+            # One that ends a record does begin a line: no two records have the same.
+            following = max(following, at + 1)
             if cells and len(cells) != len(head.headings):
                 broken[line] = len(cells)
                 widest = max(widest, len(cells))
             rows.append((line, {i: cell for i, cell in enumerate(cells) if cell}))
     except csv.Error as error:
-        at = block.line + reader.line_num - 1
         raise undecodable(
             where, f"第 {at} 行不是 CSV：{error}。", f"line {at} is not CSV: {error}.", line=at
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from itertools import accumulate
 
 import pytest
 from hypothesis import given, settings
@@ -92,6 +93,14 @@ def test_ragged_lines_are_faulted_by_number_and_the_others_go_on() -> None:
     assert found.frame["complaint_no"].to_list() == ["1", "2", "3", "4"]
 
 
+def test_a_record_behind_a_lone_carriage_return_is_not_faulted_for_the_one_before() -> None:
+    # Far enough down not to be looked at while the heading is sought.
+    found = mapped(SPEC, (HEAD + "0,投诉,甲,20240101\n" * 100 + "1,投诉\r2,举报,丙,20240101\n").encode())
+
+    assert found.faults["_row"].to_list() == [101]
+    assert found.frame["complaint_no"].to_list()[100:] == ["1", "2"]
+
+
 def test_one_short_and_one_long_line_do_not_cancel_out() -> None:
     found = mapped(SPEC, (HEAD + "1,投诉,甲\n2,投诉,甲,乙,20240101\n").encode())
 
@@ -144,7 +153,7 @@ def test_more_columns_than_any_form_has_are_refused() -> None:
 
 
 CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6) | st.sampled_from(
-    ['a"b', "x,y", "一\n二", ""]
+    ['a"b', "x,y", "一\n二", "", "一\r二", "一\r\n二", "\r", "\ufeff", "\ufeff一"]
 )
 
 
@@ -152,8 +161,45 @@ CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6) | st.
 @given(st.lists(st.tuples(CELL, CELL, CELL, CELL).filter(any), min_size=1, max_size=6))
 def test_what_a_csv_writer_wrote_is_read_back_cell_for_cell(table: list[tuple[str, ...]]) -> None:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([HEAD.strip().split(","), *table])
+    # With this ending the writer quotes carriage returns as well.
+    csv.writer(text, lineterminator="\r\n").writerows([HEAD.strip().split(","), *table])
 
     sheet = read(SPEC, text.getvalue().encode())
 
-    assert [row[1:] for row in rows(sheet)] == [tuple(cell or None for cell in row) for row in table]
+    breaks = accumulate((1 + "".join(row).count("\n") for row in table), initial=2)
+    assert rows(sheet) == [(line, *(cell or None for cell in row)) for line, row in zip(breaks, table, strict=False)]
+
+
+CASES = {
+    "a carriage return in a quoted cell": (
+        '1,投诉,"甲\r乙",1\n2,举报,丙,2\n',
+        [(2, "1", "投诉", "甲\r乙", "1"), (3, "2", "举报", "丙", "2")],
+    ),
+    "one more carriage return at the end of each line": (
+        "1,投诉,甲,1\r\r\n2,举报,丙,2\r\r\n",
+        [(2, "1", "投诉", "甲", "1\r"), (3, "2", "举报", "丙", "2\r")],
+    ),
+    "a byte order mark in the first data row": (
+        "\ufeff1,投诉,甲,1\n2,举报,丙,2\n",
+        [(2, "\ufeff1", "投诉", "甲", "1"), (3, "2", "举报", "丙", "2")],
+    ),
+    "carriage returns beside a short line": (
+        '1,投诉,"甲\r乙",1\n2,举报\n3,举报,丙,2\n',
+        [(2, "1", "投诉", "甲\r乙", "1"), (3, "2", "举报", None, None), (4, "3", "举报", "丙", "2")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES)
+def test_carriage_returns_and_byte_order_marks_are_read_as_sent_whatever_the_size(
+    text: str, expected: list[tuple[object, ...]]
+) -> None:
+    sheet = read(SPEC, (HEAD + text).encode())
+
+    assert rows(sheet) == expected
+    assert sheet.findings == ()
+
+
+def test_a_wrong_line_behind_a_carriage_return_is_named_by_its_number_in_the_file() -> None:
+    with pytest.raises(Undecodable, match="line 3 is not CSV"):
+        read(SPEC, (HEAD + '1,投诉,"甲\r乙"\n2,举报,"丙"丁,2\n').encode())
