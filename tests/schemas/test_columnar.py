@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from itertools import combinations
 from typing import Any
 
 import marshmallow as ma
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.columnar import Contract, contract
+from schemas.columnar import NARROWED_KEPT, Contract, contract
 from schemas.faults import Fault
 from schemas.judging import judge_columns
 from schemas.judging_rows import judge_rows
@@ -119,3 +121,26 @@ def test_every_specimen_is_judged_alike_by_column_by_row_and_by_marshmallow(reco
     assert by_column.warnings.equals(by_row.warnings)
     assert by_column.accepted.height > len(rows) // 4
     assert by_column.faults.height > 0
+
+
+def test_however_many_sets_of_fields_rows_leave_out_few_schemas_are_kept() -> None:
+    schema = RECORD_TYPES["registration"]
+    agreed = Contract(schema)
+    right = {name: specimens(field)[0] for name, field in agreed.fields.items()}
+    optional = [name for name, field in agreed.fields.items() if not field.required]
+    rows = [{n: t for n, t in right.items() if n not in left_out} for left_out in combinations(optional, 2)]
+    before = alive(schema)
+
+    first = agreed.load_row(rows[0])
+    for row in rows:
+        agreed.load_row(row)
+
+    assert len(rows) > NARROWED_KEPT
+    assert alive(schema) - before == NARROWED_KEPT
+    assert agreed.load_row(rows[0]) == first
+
+
+def alive(kind: type[object]) -> int:
+    """Objects of this very type that anything still holds."""
+    gc.collect()
+    return sum(type(found) is kind for found in gc.get_objects())
