@@ -67,7 +67,13 @@ class Sealer:
         return self.seal_all([plain], [context])[0]
 
     def seal_all(self, plains: Sequence[bytes], contexts: Sequence[bytes]) -> list[bytes]:
-        """``seal`` for each of ``plains`` with the context beside it."""
+        """``seal`` for each of ``plains`` with the context beside it.
+
+        Raises:
+            ValueError: not as many contexts as plains.
+        """
+        if len(plains) != len(contexts):
+            raise ValueError(f"{len(plains)} to seal, but {len(contexts)} contexts")
         sealed: list[bytes] = []
         while len(sealed) < len(plains):
             here = slice(len(sealed), len(sealed) + _AT_ONCE)

@@ -95,6 +95,13 @@ def test_many_are_sealed_as_each_of_them_is_every_one_under_a_nonce_of_its_own(
         sealer.open(sealed[0], contexts[1])
 
 
+@pytest.mark.parametrize(("plains", "contexts"), [(3, 2), (2, 3), (1, 0)])
+def test_as_many_contexts_as_there_is_to_seal_are_demanded(plains: int, contexts: int) -> None:
+    # Cut into pieces, these would be sealed up to the shorter one, or for ever.
+    with pytest.raises(ValueError, match=f"{plains} to seal, but {contexts} contexts"):
+        SEALER.seal_all([b"p"] * plains, [b"c"] * contexts)
+
+
 def test_a_keyed_digest_is_the_same_for_one_key_and_another_for_another() -> None:
     assert SEALER.keyed_digest(b"x") == SEALER.keyed_digest(b"x")
     assert len({SEALER.keyed_digest(b"x"), SEALER.keyed_digest(b"y"), OTHER.keyed_digest(b"x")}) == 3
