@@ -29,7 +29,8 @@ def write_tiles(folder: Path, tiles: Mapping[Tile, bytes], committed: int) -> No
             tiles, made of entries in an order that never came to be.
     """
     for tile in tiles:
-        _forget_partials(folder, tile, committed)
+        covered = widest(tile.level, tile.number, committed)
+        _forget_partials(folder, tile, covered.width if covered else 0)
     paths = {folder / tile.path: content for tile, content in tiles.items()}
     folders = {path.parent for path in paths}
 
@@ -42,6 +43,10 @@ def write_tiles(folder: Path, tiles: Mapping[Tile, bytes], committed: int) -> No
     _at_once(write, paths)
     if len(folders) < len(paths):
         _at_once(sync_folder, folders)
+    # A full tile serves everyone who asks for a part of it (tlog-tiles, "Partial tiles"), but only once it is there.
+    for tile in tiles:
+        if tile.width == WIDTH:
+            _forget_partials(folder, tile, 0)
 
 
 def _at_once(act: Callable[[Path], None], paths: Collection[Path]) -> None:
@@ -52,17 +57,15 @@ def _at_once(act: Callable[[Path], None], paths: Collection[Path]) -> None:
             list(pool.map(act, paths))
 
 
-def _forget_partials(folder: Path, tile: Tile, committed: int) -> None:
+def _forget_partials(folder: Path, tile: Tile, kept: int) -> None:
+    """Remove partial tiles of this place that are wider than ``kept``; if none is to come either, their folder too."""
     partials = folder / (Tile(tile.level, tile.number).path + ".p")
     if not partials.is_dir():
         return
-    covered = widest(tile.level, tile.number, committed)
-    kept = covered.width if covered and tile.width < WIDTH else 0
-    # A full tile serves everyone who asks for a part of it (tlog-tiles, "Partial tiles").
     for path in partials.iterdir():
         if not path.name.isdigit() or int(path.name) > kept:
             path.unlink(missing_ok=True)
-    if tile.width == WIDTH:
+    if tile.width == WIDTH and not kept:
         partials.rmdir()
 
 
@@ -72,10 +75,13 @@ def read_tile(folder: Path, tile: Tile) -> bytes:
     Raises:
         FileNotFoundError: neither is there.
     """
-    path = folder / tile.path
-    if tile.width < WIDTH and not path.exists():
-        return (folder / Tile(tile.level, tile.number).path).read_bytes()
-    return path.read_bytes()
+    try:
+        return (folder / tile.path).read_bytes()
+    except FileNotFoundError:
+        if tile.width == WIDTH:
+            raise
+    # A seal may have removed it this very moment; the full one was there before.
+    return (folder / Tile(tile.level, tile.number).path).read_bytes()
 
 
 def tree_nodes(folder: Path, size: int) -> TileNodes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.audit import files as log_files
 from gateway.audit.files import tree_nodes, write_tiles
 from gateway.audit.merkle import check_inclusion, inclusion_proof, leaf_hashes, root
 from gateway.audit.tiles import ENTRIES, Edge, Tile, bundle, bundles, parse_path, split_hashes, unpack_edge, widest
@@ -121,3 +124,43 @@ def test_partial_tiles_go_when_the_full_one_is_there(tmp_path_factory: pytest.Te
     write_tiles(folder, third, 20)
     assert not (folder / "tile/0/000.p").exists()
     assert tree_nodes(folder, 20)(2, 4) == root(LEAVES[16:20])
+
+
+def test_a_proof_can_be_read_at_every_moment_while_a_tile_gets_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge, first = Edge().extend(LEAVES[:20])
+    write_tiles(tmp_path, first, 0)
+    real, proofs = log_files.write_whole, []
+
+    def read_around(path: Path, content: bytes, **how: bool) -> None:
+        proofs.append(inclusion_proof(3, 20, tree_nodes(tmp_path, 20)))
+        real(path, content, **how)
+        proofs.append(inclusion_proof(3, 20, tree_nodes(tmp_path, 20)))
+
+    monkeypatch.setattr(log_files, "write_whole", read_around)
+    _, second = edge.extend(LEAVES[20:300])
+    write_tiles(tmp_path, second, 20)
+
+    for proof in [*proofs, inclusion_proof(3, 20, tree_nodes(tmp_path, 20))]:
+        check_inclusion(LEAVES[3], 3, 20, proof, edge.root())
+    assert len(proofs) == 2 * len(second)
+
+
+def test_a_partial_tile_that_goes_while_it_is_read_is_read_from_the_full_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge, first = Edge().extend(LEAVES[:20])
+    write_tiles(tmp_path, first, 0)
+    _, second = edge.extend(LEAVES[20:300])
+    real = Path.read_bytes
+
+    def sealed_just_before(path: Path) -> bytes:
+        if path.parent.name == "000.p":
+            write_tiles(tmp_path, second, 20)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", sealed_just_before)
+
+    proof = inclusion_proof(3, 20, tree_nodes(tmp_path, 20))
+    check_inclusion(LEAVES[3], 3, 20, proof, edge.root())
