@@ -6,6 +6,7 @@ databases, ordered as text, and exactly what the audit log hashes.
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import Any
 
@@ -196,6 +197,16 @@ def versions_table(record_type: str) -> Table:
         KeyError: no such record type.
     """
     name = f"{record_type}_versions"
+    # Threads of a process that has just begun ask for it at the same moment; a cache alone lets each of them make it.
+    with _MAKING:
+        known = metadata.tables.get(name)
+        return _versions_table(record_type, name) if known is None else known
+
+
+_MAKING = threading.Lock()
+
+
+def _versions_table(record_type: str, name: str) -> Table:
     table = Table(
         name,
         metadata,
