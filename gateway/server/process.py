@@ -75,31 +75,32 @@ def start(settings: Settings, app_import: str = GATEWAY_APP, wait_seconds: float
     descriptor, log_name = tempfile.mkstemp(dir=settings.home, prefix="server-", suffix=".log")
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "gateway.server", "--app", app_import, "--ready-fd", str(writing)]
-    try:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own module
-            command,
-            env=environment(settings),
-            pass_fds=(writing,),
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
-            start_new_session=True,
-        )
-    finally:
-        os.close(writing)
-        os.close(descriptor)
-    server = ServerProcess("", Path(log_name), process)
-    deadline = time.monotonic() + wait_seconds
-    try:
-        with os.fdopen(reading, "rb") as pipe:
-            url = _reported_url(pipe, deadline)
-        server = ServerProcess(url, Path(log_name), process)
-        _await_answer(server, settings, deadline)
-    except BaseException as error:
-        server.stop()
-        if isinstance(error, TimeoutError):
-            raise _not_started(server) from error
-        raise
+    with os.fdopen(reading, "rb") as pipe:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own module
+                command,
+                env=environment(settings),
+                pass_fds=(writing,),
+                stdin=subprocess.DEVNULL,
+                stdout=descriptor,
+                stderr=descriptor,
+                start_new_session=True,
+            )
+        finally:
+            # A signal may end this while the process is there and nobody knows it: it ends when nobody is left who
+            # would read its address.
+            os.close(writing)
+            os.close(descriptor)
+        server = ServerProcess("", Path(log_name), process)
+        deadline = time.monotonic() + wait_seconds
+        try:
+            server = ServerProcess(_reported_url(pipe, deadline), Path(log_name), process)
+            _await_answer(server, settings, deadline)
+        except BaseException as error:
+            server.stop()
+            if isinstance(error, TimeoutError):
+                raise _not_started(server) from error
+            raise
     return server
 
 

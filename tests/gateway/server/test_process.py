@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from connectors.errors import Unavailable
 from gateway.certificates_publish import pki_files
 from gateway.client import client
-from gateway.server import ServerProcess, start
+from gateway.server import ServerProcess, process, start
 from tests.gateway.server.conftest import APP, Installation
 
 pytestmark = pytest.mark.serial
@@ -48,3 +50,21 @@ def test_a_stopped_server_is_gone_and_may_be_stopped_again(installation: Install
 def test_a_server_that_cannot_start_says_why(installation: Installation) -> None:
     with pytest.raises(Unavailable, match="RuntimeError: no application at"):
         start(replace(installation.settings, workers=1), "tests.gateway.server.app:broken_app")
+
+
+def test_a_server_whose_starter_was_told_to_stop_meanwhile_ends_by_itself(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(process.subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start(replace(installation.settings, workers=1), APP)
+
+    assert started[0].wait(30) != 0
