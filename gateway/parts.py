@@ -268,10 +268,7 @@ def waiting(
             yield digest
 
     def rejected(landing: Connection) -> None:
-        for number, rows_before in starts.items():
-            if rows_before:
-                quarantine.renumber(landing, store, stage_tables.rejected, number, rows_before)
-        quarantine.keep_staged(landing, stage_tables.rejected, spec.source)
+        quarantine.keep_staged(landing, store, stage_tables.rejected, spec.source, starts)
 
     def again(ords: pl.Series) -> Iterator[tuple[int, int, Judged]]:
         numbers = (ords // (1 << ROW_BITS)).unique().sort().to_list()

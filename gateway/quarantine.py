@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Row, Table, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, insert, select, update
 
 from connectors.delivery import LINE, PART
 from connectors.errors import Refused
@@ -71,7 +71,7 @@ def prepare(
 
     Args:
         part: of the delivery, whose rows ``_row`` counts.
-        rows_before: rows of the delivery before that part, where they are known already; see ``renumber``.
+        rows_before: rows of the delivery before that part, where they are known already; see ``keep_staged``.
 
     Returns:
         columns of the table ``rejections`` and ``ord``; ``faults`` as JSON text.
@@ -112,31 +112,58 @@ def keep(conn: Connection, rows: pl.DataFrame) -> None:
         counts.count(conn, counts.REJECTIONS, rows["source"][0], OPEN, rows.height)
 
 
-def keep_staged(conn: Connection, staged: Table, source: str) -> None:
-    """The same for rows that were staged chunk by chunk."""
+def keep_staged(conn: Connection, store: Store, staged: Table, source: str, starts: Mapping[int, int]) -> None:
+    """The same for rows that were staged chunk by chunk, counted through the parts of their delivery.
+
+    Args:
+        starts: part -> rows of the delivery before it, which were not known when it was staged.
+    """
+    kept = 0
+    for part, rows_before in starts.items():
+        here = staged.c.ord.between(part << ROW_BITS, ((part + 1) << ROW_BITS) - 1)
+        if rows_before:
+            kept += _keep_counted_on(conn, store, staged, here, rows_before)
+        else:
+            kept += _keep_rows_of(conn, select(staged).where(here))
+    counts.count(conn, counts.REJECTIONS, source, OPEN, kept)
+
+
+def _keep_counted_on(conn: Connection, store: Store, staged: Table, here: ColumnElement[bool], rows_before: int) -> int:
+    columns = [Column(c.name, c.type, primary_key=c.primary_key) for c in _counted(staged)]
+    with dialect.temporary(conn, "counted_on", columns) as counted_on:
+        for page in _counted_on(conn, store, staged, here, rows_before):
+            dialect.bulk_load(conn, counted_on, page)
+        same = (c for c in staged.c if c.name not in ("row", "sealed"))
+        moved = select(*same, counted_on.c.row, counted_on.c.sealed)
+        return _keep_rows_of(conn, moved.join_from(counted_on, staged, staged.c.ord == counted_on.c.ord))
+
+
+def _keep_rows_of(conn: Connection, query: Select[Any]) -> int:
+    """Put the rows of a query into quarantine in order of ``ord``; returns how many there are."""
     names = [c.name for c in rejections.c if c.name != "id"]
-    rows = select(*(staged.c[name] for name in names)).order_by(staged.c.ord)
-    keeping = insert(rejections).from_select(names, rows, include_defaults=False)
-    counts.count(conn, counts.REJECTIONS, source, OPEN, dialect.counted(conn, keeping))
+    rows = query.subquery()
+    kept = select(*(rows.c[name] for name in names)).order_by(rows.c.ord)
+    return dialect.counted(conn, insert(rejections).from_select(names, kept, include_defaults=False))
 
 
-def renumber(conn: Connection, store: Store, staged: Table, part: int, rows_before: int) -> None:
-    """Count the rows of a staged part on from those before it, which were not known when it was staged."""
+def _counted(staged: Table) -> list[Column[Any]]:
+    return [staged.c.ord, staged.c.row, staged.c.sealed]
+
+
+def _counted_on(
+    conn: Connection, store: Store, staged: Table, here: ColumnElement[bool], rows_before: int
+) -> Iterator[pl.DataFrame]:
+    """Number and content of staged rows, some at a time; the content is bound to the number, so it is sealed anew."""
     sealer = load_sealer(store.settings.home)
-    here = staged.c.ord.between(part << ROW_BITS, ((part + 1) << ROW_BITS) - 1)
-    after = 0
-    while rows := conn.execute(
-        select(staged.c.ord, staged.c.delivery_id, staged.c.row, staged.c.sealed)
-        .where(here, staged.c.ord > after)
-        .order_by(staged.c.ord)
-        .limit(_CHUNK)
-    ).all():
+    after = -1
+    asked = select(*_counted(staged), staged.c.delivery_id).where(here).order_by(staged.c.ord).limit(_CHUNK)
+    while rows := conn.execute(asked.where(staged.c.ord > after)).all():
         after = rows[-1].ord
-        for row in rows:
-            plain = sealer.open(row.sealed, rejection_context(row.delivery_id, row.row))
-            number = row.row + rows_before
-            sealed = sealer.seal(plain, rejection_context(row.delivery_id, number))
-            conn.execute(update(staged).where(staged.c.ord == row.ord).values(row=number, sealed=sealed))
+        plains = [sealer.open(row.sealed, rejection_context(row.delivery_id, row.row)) for row in rows]
+        numbers = [row.row + rows_before for row in rows]
+        contexts = [rejection_context(row.delivery_id, number) for row, number in zip(rows, numbers, strict=True)]
+        said = {"ord": [row.ord for row in rows], "row": numbers, "sealed": sealer.seal_all(plains, contexts)}
+        yield pl.DataFrame(said, schema={name: _PREPARED[name] for name in said})
 
 
 def _told(judged: Judged, personal: Sequence[str]) -> pl.DataFrame:

@@ -293,6 +293,33 @@ def test_parts_are_staged_at_once_and_in_any_order_and_land_as_one(store: Store,
     assert (stages(store), verified(store).ok) == (set(), True)
 
 
+def test_rows_in_quarantine_are_counted_through_parts_of_many_faults(
+    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "_CHUNK", 2)
+    spec = replace(source(REFUSALS), expect=Expect())
+    # Faults everywhere but in one row of each file; the first part begins with a good row.
+    files = [
+        refusals(*((f"{file}{n}" if n == good else "", f"进口商{n}") for n in range(6)))
+        for good, file in enumerate("abc")
+    ]
+    in_halves = replace(store, settings=replace(store.settings, part_bytes=len(files[0]) // 2))
+    delivery_id = pages(store, REFUSALS, *files, now=now)
+
+    receipt = pipeline.deliver(in_halves, delivery_id, spec, now)
+
+    assert 3 < len(pipeline.plan_parts(in_halves, delivery_id, spec)) < 18
+    assert counts(receipt) == {"received": 18, "accepted": 3, "rejected": 15, "new": 3, "unresolved": 3}
+    faulty = [(row["row"], row["part"], row["faults"][0]["rule"]) for row in rejected(store)]
+    assert faulty == [
+        (6 * file + n + 1, f"page-{file + 1}", "field.required") for file in range(3) for n in range(6) if n != file
+    ]
+    with store.read() as conn:
+        opened = [quarantine.open_rejection(conn, store, row["id"]).sent["进口商信息"] for row in rejected(store)]
+    assert opened == [f"进口商{n}" for file in range(3) for n in range(6) if n != file]
+    assert verified(store).ok
+
+
 def test_a_worker_is_given_a_part_as_plain_values_and_landing_finds_it_staged(
     store: Store, now: datetime, judged: list[int]
 ) -> None:
