@@ -35,6 +35,7 @@ from gateway.store import Store
 from gateway.store import stage as stages
 from gateway.store.stage import MENTIONED, PUT, ROW_BITS, UNCHANGED, Chunk
 from gateway.tally import Tally, from_json, renumbered, summed, tally
+from gateway.undisturbed import undisturbed
 from schemas.columnar import contract
 from schemas.judgement import ROW
 
@@ -159,7 +160,7 @@ def stage_part(
     if _is_whole(there):
         return
     staged = {row.chunk for row in there}
-    with ThreadPoolExecutor(1) as writer:
+    with undisturbed(), ThreadPoolExecutor(1) as writer:
         written: Future[None] | None = None
         for number, (sheet, is_last) in enumerate(_with_last(sheets)):
             place = Place(delivery_id, part.number, number, is_last, rules, memory)

@@ -7,6 +7,7 @@ whenever they are busy. Rows travel through anonymous memory, which no file and 
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -164,6 +165,8 @@ def _begin(settings: Settings, record_type: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _store(settings)
     contract(record_type)
+    # This process does nothing but stage: see ``gateway.undisturbed``.
+    gc.freeze()
 
 
 def _end_with_parent() -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -50,9 +51,11 @@ class Abreast:
 
     Attributes:
         landed: of each queue, each of its deliveries.
+        at_once: processes that landed at once.
     """
 
     landed: Sequence[Sequence[Apart]]
+    at_once: int
 
     @property
     def seconds(self) -> float:
@@ -61,16 +64,15 @@ class Abreast:
 
     @property
     def peak_rss_mb(self) -> int:
-        """The peaks of the processes added up, as if they had come at the same moment."""
-        return sum(max(one.peak_rss_mb for one in self._all if one.process == process) for process in self._processes)
+        """The greatest peaks of as many processes as landed at once, as if they had come at the same moment."""
+        peaks: Counter[int] = Counter()
+        for one in self._all:
+            peaks[one.process] = max(peaks[one.process], one.peak_rss_mb)
+        return sum(peak for _, peak in peaks.most_common(self.at_once))
 
     @property
     def _all(self) -> list[Apart]:
         return list(itertools.chain.from_iterable(self.landed))
-
-    @property
-    def _processes(self) -> set[int]:
-        return {one.process for one in self._all}
 
 
 Kept = tuple[SourceSpec, Delivery]
@@ -99,14 +101,15 @@ def deliver_abreast(
     at_once = min(at_once, len(queues))
     processes = None if at_once == 1 else 1
     landed: dict[int, list[Apart]] = {}
-    with ProcessPoolExecutor(at_once, get_context("spawn")) as apart:
+    # Each queue has a process of its own, as each task of Airflow has: none keeps memory from what came before.
+    with ProcessPoolExecutor(at_once, get_context("spawn"), max_tasks_per_child=1) as apart:
         waiting = {
             apart.submit(_deliver_all, store.settings, queue, processes): number for number, queue in enumerate(queues)
         }
         for done in as_completed(waiting):
             landed[waiting[done]] = done.result()
             told(waiting[done], done.result())
-    return Abreast([landed[number] for number in range(len(queues))])
+    return Abreast([landed[number] for number in range(len(queues))], at_once)
 
 
 def _deliver_all(settings: Settings, queue: Sequence[Kept], processes: int | None) -> list[Apart]:

@@ -262,6 +262,18 @@ def fetch(
     return frame.with_columns(pl.col(name).str.slice(2).str.decode("hex") for name in binary)
 
 
+def fetch_bytes(conn: Connection, query: Select[bytes]) -> bytes:
+    """The one value of a query for bytes, as it is: PostgreSQL otherwise writes them in hexadecimal digits."""
+    if conn.dialect.name != "postgresql":
+        return conn.execute(query).scalar_one()
+    compiled = query.compile(dialect=conn.dialect)
+    driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
+    with driver.cursor(binary=True) as cursor:
+        # The query is SQLAlchemy's own text with its parameters beside it.
+        ((value,),) = cursor.execute(sql.SQL(compiled.string), compiled.params)
+    return cast(bytes, value)
+
+
 def stream_text(
     conn: Connection, text_of_row: ColumnElement[str], number: Column[int], first: int, last: int
 ) -> Iterator[bytes]:
@@ -452,10 +464,12 @@ def use_memory(conn: Connection) -> None:
     """Let the sorts and hash tables of this transaction stay in memory: a landing is one large act, not many.
 
     Records are looked up by the index of their key: a scan of everything that ever landed would cost more each year.
+    Staged rows are read by the index of their order, so that they need not be sorted.
     """
     if conn.dialect.name == "postgresql":
         conn.exec_driver_sql(
-            "SET LOCAL work_mem = '128MB'; SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL random_page_cost = 1.1"
+            "SET LOCAL work_mem = '128MB'; SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL random_page_cost = 1.1; "
+            "SET LOCAL enable_bitmapscan = off"
         )
 
 

@@ -58,6 +58,9 @@ ROW_BITS = 32
 """``ord`` of a staged row: the number of its part of the delivery, then, in this many bits, its row in the part."""
 
 
+_LEFT_ALONE = {"autovacuum_enabled": False}
+
+
 @dataclass(frozen=True)
 class Stage:
     """The tables of one delivery's stage.
@@ -107,8 +110,11 @@ def stage_of(conn: Connection, record_type: str, delivery_id: str) -> Stage:
     rejected = [Column("ord", BigInteger, primary_key=True, autoincrement=False)]
     rejected += [Column(c.name, c.type) for c in rejections.c if c.name != "id"]
     return Stage(
-        Table(f"staged_{delivery_id}", MetaData(), *row_columns(record_type), prefixes=unlogged),
-        Table(f"rejected_{delivery_id}", MetaData(), *rejected, prefixes=unlogged),
+        *(
+            # Gone before it would be worth while: nothing is counted or cleaned up behind our back.
+            Table(f"{name}_{delivery_id}", MetaData(), *columns, prefixes=unlogged, postgresql_with=_LEFT_ALONE)
+            for name, columns in (("staged", row_columns(record_type)), ("rejected", rejected))
+        )
     )
 
 
@@ -227,11 +233,12 @@ def chunks_of(conn: Connection, delivery_id: str) -> Sequence[Row[Any]]:
 
 def digest_of(conn: Connection, delivery_id: str, part: int, chunk: int) -> pl.DataFrame:
     """The digest of one staged chunk: see ``Chunk.digest``."""
-    packed = conn.execute(
+    packed = dialect.fetch_bytes(
+        conn,
         select(staged_chunks.c.digest).where(
             staged_chunks.c.delivery_id == delivery_id, staged_chunks.c.part == part, staged_chunks.c.chunk == chunk
-        )
-    ).scalar_one()
+        ),
+    )
     return pl.read_ipc(io.BytesIO(packed))
 
 

@@ -58,9 +58,9 @@ def test_the_limit_is_of_finished_rows_of_every_record_type_and_leaves_nothing(s
 
 def test_the_time_of_processes_side_by_side_is_counted_once_and_their_memory_together() -> None:
     first = [Apart(10.0, 14.0, 300, 1), Apart(14.5, 16.0, 400, 1)]
-    second = [Apart(10.5, 15.0, 200, 2)]
+    second, third = [Apart(10.5, 15.0, 200, 2)], [Apart(15.0, 15.5, 100, 3)]
 
-    both = Abreast([first, second])
+    both = Abreast([first, second, third], at_once=2)
 
     assert both.seconds == 6.0
     assert both.peak_rss_mb == 600
