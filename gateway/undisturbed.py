@@ -13,8 +13,12 @@ def undisturbed() -> Iterator[None]:
 
     Staging makes millions of short-lived lists and texts, and each few thousand of them made Python's collector go
     through all that a loaded process holds: a twentieth to a tenth of the time of staging. New garbage is collected
-    inside the block as ever. Where two threads are in such blocks, the first to end lets go for both.
+    inside the block as ever. A process that has let things alone for good stays as it is; so does one in which another
+    thread is in such a block, whose end is the end for both.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     gc.freeze()
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -77,7 +78,10 @@ def factory_at(path: str) -> AppFactory:
 
     def make(settings: Settings) -> WSGIApplication:
         factory: AppFactory = getattr(importlib.import_module(module), name)
-        return factory(settings)
+        made = factory(settings)
+        # The application stays as long as its process. Looking through all of it for garbage makes a request wait.
+        gc.freeze()
+        return made
 
     return make
 
