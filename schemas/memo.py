@@ -11,8 +11,8 @@ import marshmallow as ma
 from schemas.faults import Fault
 from schemas.fields import SharedField
 
-LIMIT = 50_000
-"""Values remembered per field; then it starts anew."""
+LIMIT = 10_000
+"""Values remembered per field, a kilobyte each with their faults; then it starts anew. Dirt that repeats has few."""
 
 LONGEST = 200
 """Characters of a text worth remembering: longer ones seldom repeat and would fill the memory."""
