@@ -7,7 +7,6 @@ whenever they are busy. Rows travel through anonymous memory, which no file and 
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -30,6 +29,7 @@ from gateway.home import open_home
 from gateway.parts import HandOver, Place, keep, stage_chunk
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.undisturbed import let_alone
 from schemas.columnar import contract
 
 WORTH_BYTES = 24 * 2**20
@@ -165,8 +165,8 @@ def _begin(settings: Settings, record_type: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _store(settings)
     contract(record_type)
-    # This process does nothing but stage: see ``gateway.undisturbed``.
-    gc.freeze()
+    # This process does nothing but stage.
+    let_alone()
 
 
 def _end_with_parent() -> None:

@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+class _Counted:
+    """Blocks of this process that are open; the first lets things alone, the last to end lets go."""
+
+    def __init__(self) -> None:
+        self._lock, self._open = threading.Lock(), 0
+
+    def enter(self) -> None:
+        with self._lock:
+            self._open += 1
+            if self._open == 1:
+                gc.freeze()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._open -= 1
+            if not self._open:
+                gc.unfreeze()
+
+
+_blocks = _Counted()
 
 
 @contextmanager
@@ -13,14 +36,15 @@ def undisturbed() -> Iterator[None]:
 
     Staging makes millions of short-lived lists and texts, and each few thousand of them made Python's collector go
     through all that a loaded process holds: a twentieth to a tenth of the time of staging. New garbage is collected
-    inside the block as ever. A process that has let things alone for good stays as it is; so does one in which another
-    thread is in such a block, whose end is the end for both.
+    inside the block as ever.
     """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
+    _blocks.enter()
     try:
         yield
     finally:
-        gc.unfreeze()
+        _blocks.leave()
+
+
+def let_alone() -> None:
+    """The same for good, of a process whose program stays as long as it does."""
+    _blocks.enter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import json
 import os
@@ -18,6 +17,7 @@ from gateway.passphrases import key_passphrase
 from gateway.server.limits import end_oversized, limit_body
 from gateway.server.tls import ReloadingContext
 from gateway.settings import Settings
+from gateway.undisturbed import let_alone
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -80,7 +80,7 @@ def factory_at(path: str) -> AppFactory:
         factory: AppFactory = getattr(importlib.import_module(module), name)
         made = factory(settings)
         # The application stays as long as its process. Looking through all of it for garbage makes a request wait.
-        gc.freeze()
+        let_alone()
         return made
 
     return make
