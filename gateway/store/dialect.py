@@ -209,13 +209,12 @@ def _copy(conn: Connection, table: Table, frame: pl.DataFrame, columns: Sequence
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
     )
-    driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
     if frame.height <= _PIECE:
-        with driver.cursor().copy(statement) as copy:
+        with _psycopg(conn).cursor().copy(statement) as copy:
             copy.write(HEADER + packed(frame, columns) + TRAILER)
         return
     # The next piece is written out while the server takes in the one before.
-    with ThreadPoolExecutor(1) as ahead, driver.cursor().copy(statement) as copy:
+    with ThreadPoolExecutor(1) as ahead, _psycopg(conn).cursor().copy(statement) as copy:
         copy.write(HEADER)
         for rows in _one_ahead(ahead, frame.iter_slices(_PIECE), columns):
             copy.write(rows)
@@ -247,11 +246,9 @@ def fetch(
         rows = conn.execute(query).all()
         columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
         return pl.DataFrame([pl.Series(name, one, schema[name]) for name, one in zip(schema, columns, strict=True)])
-    compiled = query.compile(dialect=conn.dialect)
-    # The query is SQLAlchemy's own text with its parameters beside it.
-    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, NULL '\\N')").format(sql.SQL(compiled.string))
-    driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
-    with driver.cursor().copy(statement, compiled.params) as copy:
+    text, parameters = _written(conn, query)
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, NULL '\\N')").format(text)
+    with _psycopg(conn).cursor().copy(statement, parameters) as copy:
         lines = b"".join(copy)
     if not lines:
         return pl.DataFrame(schema=schema)
@@ -262,15 +259,22 @@ def fetch(
     return frame.with_columns(pl.col(name).str.slice(2).str.decode("hex") for name in binary)
 
 
+def _psycopg(conn: Connection) -> psycopg.Connection[Any]:
+    return cast(psycopg.Connection[Any], conn.connection.driver_connection)
+
+
+def _written(conn: Connection, query: Select[Any]) -> tuple[sql.SQL, dict[str, Any]]:
+    """A query for the driver itself: SQLAlchemy's own text, and its parameters beside it."""
+    compiled = query.compile(dialect=conn.dialect)
+    return sql.SQL(compiled.string), compiled.params
+
+
 def fetch_bytes(conn: Connection, query: Select[bytes]) -> bytes:
     """The one value of a query for bytes, as it is: PostgreSQL otherwise writes them in hexadecimal digits."""
     if conn.dialect.name != "postgresql":
         return conn.execute(query).scalar_one()
-    compiled = query.compile(dialect=conn.dialect)
-    driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
-    with driver.cursor(binary=True) as cursor:
-        # The query is SQLAlchemy's own text with its parameters beside it.
-        ((value,),) = cursor.execute(sql.SQL(compiled.string), compiled.params)
+    with _psycopg(conn).cursor(binary=True) as cursor:
+        ((value,),) = cursor.execute(*_written(conn, query))
     return cast(bytes, value)
 
 
@@ -292,11 +296,10 @@ def _copied(
     conn: Connection, text_of_row: ColumnElement[str], number: Column[int], first: int, last: int
 ) -> Iterator[bytes]:
     """The server joins the texts of ``_JOINED`` numbers; taking in row after row cost more than making them."""
-    compiled = _joined_texts(text_of_row, number, first, last).compile(dialect=conn.dialect)
+    text, parameters = _written(conn, _joined_texts(text_of_row, number, first, last))
     # In the binary format nothing is quoted or escaped, on neither side.
-    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(sql.SQL(compiled.string))
-    driver = cast(psycopg.Connection[Any], conn.connection.driver_connection)
-    with driver.cursor().copy(statement, compiled.params) as copy:
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(text)
+    with _psycopg(conn).cursor().copy(statement, parameters) as copy:
         # Text is taken for bytes: it is UTF-8 and is passed on as it is.
         copy.set_types(["int8", "bytea"])
         for expected, (begins, block) in zip(range(first, last + 1, _JOINED), copy.rows(), strict=True):

@@ -58,9 +58,6 @@ ROW_BITS = 32
 """``ord`` of a staged row: the number of its part of the delivery, then, in this many bits, its row in the part."""
 
 
-_LEFT_ALONE = {"autovacuum_enabled": False}
-
-
 @dataclass(frozen=True)
 class Stage:
     """The tables of one delivery's stage.
@@ -107,14 +104,19 @@ class Chunk:
 def stage_of(conn: Connection, record_type: str, delivery_id: str) -> Stage:
     """The stage of a delivery, whether it is there or not."""
     unlogged = ["UNLOGGED"] if conn.dialect.name == "postgresql" else []
+    # Gone before the server's cleaning up behind it would be worth while.
+    left_alone = {"autovacuum_enabled": False}
     rejected = [Column("ord", BigInteger, primary_key=True, autoincrement=False)]
     rejected += [Column(c.name, c.type) for c in rejections.c if c.name != "id"]
     return Stage(
-        *(
-            # Gone before it would be worth while: nothing is counted or cleaned up behind our back.
-            Table(f"{name}_{delivery_id}", MetaData(), *columns, prefixes=unlogged, postgresql_with=_LEFT_ALONE)
-            for name, columns in (("staged", row_columns(record_type)), ("rejected", rejected))
-        )
+        Table(
+            f"staged_{delivery_id}",
+            MetaData(),
+            *row_columns(record_type),
+            prefixes=unlogged,
+            postgresql_with=left_alone,
+        ),
+        Table(f"rejected_{delivery_id}", MetaData(), *rejected, prefixes=unlogged, postgresql_with=left_alone),
     )
 
 
