@@ -119,6 +119,14 @@ def private_pem(key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
+_BESIDE = "."
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is one that ``write_pieces`` is writing, or was when it was killed: it has no name yet."""
+    return path.name.startswith(_BESIDE)
+
+
 def write_whole(path: Path, content: bytes, mode: int = 0o644, *, syncs_folder: bool = True) -> None:
     """Write a file so that a reader sees the old content or the new, never a part: write beside it, sync, rename.
 
@@ -133,7 +141,7 @@ def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644, *, sync
     """The same for content that is made while it is written; if making it fails, nothing is left."""
     made = list(itertools.takewhile(lambda folder: not folder.exists(), path.parents))
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f"{_BESIDE}{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             for piece in pieces:

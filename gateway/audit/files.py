@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from certs.keys import write_whole
+from certs.keys import is_unfinished, write_whole
 from connectors.durable import sync_folder
 from gateway.audit.merkle import root
 from gateway.audit.tiles import WIDTH, Tile, split_hashes, widest
@@ -138,5 +138,5 @@ class TileNodes:
 def tile_files(folder: Path) -> Iterator[str]:
     """Paths below the log of every file under ``tile/``, sorted; files being written are not among them."""
     for path in sorted((folder / "tile").rglob("*")):
-        if path.is_file() and not path.name.startswith(".new-"):
+        if path.is_file() and not is_unfinished(path):
             yield path.relative_to(folder).as_posix()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
+from certs.keys import write_pieces
 from gateway.audit.keys import create_log_key, load_signer
 from gateway.audit.log import append, seal
 from gateway.audit.merkle import leaf_hash
@@ -150,6 +152,20 @@ def test_a_missing_file_and_a_strange_file_are_named(lived_in: Store) -> None:
         (0, "tile/0/000.p/6", "the file is missing"),
         (None, "tile/0/007", "the file belongs to no entry under the checkpoint"),
     ]
+
+
+def test_a_file_that_is_being_written_is_not_a_strange_one(lived_in: Store) -> None:
+    tile = lived_in.settings.home / "log" / "tile/0/000.p/7"
+    looked = []
+
+    def pieces() -> Iterator[bytes]:
+        yield b"the first hashes"
+        assert any(path.name != "6" for path in tile.parent.iterdir())
+        looked.append(verify(lived_in).ok)
+
+    write_pieces(tile, pieces())
+
+    assert looked == [True]
 
 
 def test_an_older_partial_tile_must_be_a_beginning(lived_in: Store, now: datetime) -> None:
