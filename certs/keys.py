@@ -140,7 +140,8 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, syncs_folder: 
 def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644, *, syncs_folder: bool = True) -> None:
     """The same for content that is made while it is written; if making it fails, nothing is left."""
     made = list(itertools.takewhile(lambda folder: not folder.exists(), path.parents))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if made:
+        path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f"{_BESIDE}{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

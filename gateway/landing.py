@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy import Column, Connection, FromClause, LargeBinary, Table
 
+from connectors.durable import beside
 from connectors.spec import SourceSpec
 from gateway import quarantine
 from gateway.audit.leaves import keep_leaves
@@ -61,6 +62,11 @@ class Waiting:
     findable: frozenset[str] | None = None
     fits: bool = False
 
+    @property
+    def are_few(self) -> bool:
+        """Whether its accepted rows are at most ``dialect.FEW``."""
+        return self.tally.puts + self.tally.withdrawals <= dialect.FEW
+
 
 def land_waiting(
     conn: Connection,
@@ -104,7 +110,7 @@ def land_waiting(
         return (chunk.select(DIGEST).filter(~pl.col("ord").is_in(gone)) for chunk in waiting.digests())
 
     # Hashing is ours and writing is the database's: they go on side by side.
-    with _unseen(conn, unchanged) as unseen, hashing(home, delivery_id, digests) as roots:
+    with _unseen(conn, unchanged) as unseen, hashing(home, delivery_id, digests, are_few=waiting.are_few) as roots:
         taught: list[Taught] = []
         stood = standing(conn, spec.record_type, spec.source) if withdraws else 0
         change = land(
@@ -222,14 +228,27 @@ class Roots:
 
 
 @contextmanager
-def hashing(home: Path, delivery_id: str, digests: Callable[[], Iterable[pl.DataFrame]]) -> Iterator[Roots]:
-    """Threads that hash what is landed and write the file of accepted hashes."""
+def hashing(
+    home: Path, delivery_id: str, digests: Callable[[], Iterable[pl.DataFrame]], *, are_few: bool = False
+) -> Iterator[Roots]:
+    """Threads that hash what is landed and write the file of accepted hashes.
+
+    Args:
+        are_few: at most ``dialect.FEW`` rows; no thread is started for them.
+    """
 
     def leaves() -> Iterator[Sequence[bytes]]:
         return (chunk.filter(pl.col("op") == PUT)["content_hash"].to_list() for chunk in digests())
 
+    def keep() -> bytes:
+        return keep_leaves(home, delivery_id, leaves())
+
     with ThreadPoolExecutor(1) as aside, ThreadPoolExecutor(1) as hasher:
-        yield Roots(hasher, aside.submit(keep_leaves, home, delivery_id, leaves()))
+        accepted = beside(keep) if are_few else aside.submit(keep)
+        try:
+            yield Roots(hasher, accepted)
+        finally:
+            wait([accepted])
 
 
 def summed(change: Change, accepted: bytes, versions: bytes, position: Position, unresolved: int) -> Landed:

@@ -20,7 +20,7 @@ from connectors.errors import ExpectationFailed, Refused, SignatureRefused, Sour
 from connectors.mapping import map_sheet
 from connectors.spec import SourceSpec
 from gateway import deliveries, quarantine
-from gateway.audit.log import seal
+from gateway.audit.log import seal, seal_committed
 from gateway.awaited import findable_by, made_good
 from gateway.clock import instant
 from gateway.entities import fits_its_row
@@ -245,9 +245,9 @@ def _land(
         if again is not None:
             return repeat(store, delivery_id, again.id, spec, now)
         tidy(store, spec)
-        checkpoint = seal(store, now, is_needed=True)
+        sealed = seal_committed(store, now)
         link_waiting(store, spec.record_type, Since(tally, landed, rows.findable), now)
-    return with_proof(store, settled, checkpoint)
+    return with_proof(store, settled, sealed)
 
 
 def repeat(store: Store, delivery_id: str, original_id: str, spec: SourceSpec, now: datetime) -> dict[str, Any]:

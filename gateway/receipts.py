@@ -14,8 +14,7 @@ from connectors.spec import SourceSpec
 from gateway import deliveries
 from gateway.audit import Action, append
 from gateway.audit.giving_proofs import inclusion
-from gateway.audit.log import seal
-from gateway.audit.notes import Checkpoint
+from gateway.audit.log import Published, seal
 from gateway.signatures.own import signed
 from gateway.steps import Landed
 from gateway.store import Store
@@ -138,13 +137,13 @@ def proven(store: Store, delivery_id: str) -> dict[str, Any]:
     return with_proof(store, Settled(row.receipt, row.status, row.audit_entry))
 
 
-def with_proof(store: Store, settled: Settled, newest: Checkpoint | None = None) -> dict[str, Any]:
+def with_proof(store: Store, settled: Settled, sealed: Published | None = None) -> dict[str, Any]:
     """What is told of a settled delivery, as ``proven`` gives it.
 
     Args:
-        newest: the newest checkpoint, if it was just published.
+        sealed: what a seal has just published, if there was one.
     """
-    proof = inclusion(store, settled.entry, newest)
+    proof = inclusion(store, settled.entry, sealed)
     return signed(store.settings, {**settled.receipt, "status": settled.status, "audit": proof})
 
 

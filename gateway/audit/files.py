@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from certs.keys import is_unfinished, write_whole
-from connectors.durable import sync_folder
+from connectors.durable import at_once, sync_folder
 from gateway.audit.merkle import root
 from gateway.audit.tiles import WIDTH, Tile, split_hashes, widest
 from gateway.settings import Settings
-
-_SYNCS = 4
-"""Files waited for at the same time."""
 
 
 def log_folder(settings: Settings) -> Path:
@@ -40,31 +37,26 @@ def write_tiles(folder: Path, tiles: Mapping[Tile, bytes], committed: int) -> No
             sync_folder(path.parent)
 
     # Waiting for the disk is most of what a seal costs, and it can be waited for at the same time.
-    _at_once(write, paths)
+    at_once(write, paths)
     if len(folders) < len(paths):
-        _at_once(sync_folder, folders)
+        at_once(sync_folder, folders)
     # A full tile serves everyone who asks for a part of it (tlog-tiles, "Partial tiles"), but only once it is there.
     for tile in tiles:
         if tile.width == WIDTH:
             _forget_partials(folder, tile, 0)
 
 
-def _at_once(act: Callable[[Path], None], paths: Collection[Path]) -> None:
-    if len(paths) == 1:
-        act(*paths)
-    elif paths:
-        with ThreadPoolExecutor(min(len(paths), _SYNCS)) as pool:
-            list(pool.map(act, paths))
-
-
 def _forget_partials(folder: Path, tile: Tile, kept: int) -> None:
     """Remove partial tiles of this place that are wider than ``kept``; if none is to come either, their folder too."""
     partials = folder / (Tile(tile.level, tile.number).path + ".p")
-    if not partials.is_dir():
+    try:
+        # Up to 255 of them, and a path object for each would cost more than all that is done with them.
+        names = os.listdir(partials)  # noqa: PTH208 - as above
+    except FileNotFoundError:
         return
-    for path in partials.iterdir():
-        if not path.name.isdigit() or int(path.name) > kept:
-            path.unlink(missing_ok=True)
+    for name in names:
+        if not name.isdigit() or int(name) > kept:
+            (partials / name).unlink(missing_ok=True)
     if tile.width == WIDTH and not kept:
         partials.rmdir()
 

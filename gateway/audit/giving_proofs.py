@@ -11,7 +11,7 @@ from connectors.errors import Refused, Unavailable
 from gateway.audit.consistency import check_consistency, consistency_proof
 from gateway.audit.files import log_folder, tree_nodes
 from gateway.audit.keys import load_verifier
-from gateway.audit.log import current_checkpoint
+from gateway.audit.log import Published, current_checkpoint
 from gateway.audit.merkle import check_inclusion, inclusion_proof, leaf_hash, proof_text, range_root
 from gateway.audit.notes import Checkpoint, NoteError, open_checkpoint
 from gateway.audit.static_log import WITNESSED
@@ -22,11 +22,11 @@ _BY_ID = select(entries.c.idx, entries.c.body).where(entries.c.id == bindparam("
 _BY_PLACE = select(entries.c.idx, entries.c.body).where(entries.c.idx == bindparam("which"))
 
 
-def inclusion(store: Store, entry_id: int, newest: Checkpoint | None = None) -> dict[str, Any]:
+def inclusion(store: Store, entry_id: int, sealed: Published | None = None) -> dict[str, Any]:
     """The proof that an entry is in the log, as a receipt carries it under ``audit``.
 
     Args:
-        newest: the newest checkpoint, if it was just published.
+        sealed: what a seal has just published, if there was one; what it knows is not asked for.
 
     Returns:
         ``entry`` (the body), ``index``, ``size``, ``leaf_hash`` (hex), ``proof`` (base64, lowest
@@ -37,9 +37,10 @@ def inclusion(store: Store, entry_id: int, newest: Checkpoint | None = None) -> 
         Unavailable: the entry waits to be sealed; a second later it is.
         ProofError: the tiles were altered; a false proof is never given out.
     """
-    return _inclusion(
-        store, _BY_ID, entry_id, f"编号为 {entry_id} 的审计条目", f"audit entry with id {entry_id}", newest
-    )
+    zh, en = f"编号为 {entry_id} 的审计条目", f"audit entry with id {entry_id}"
+    known = sealed.numbered.get(entry_id) if sealed else None
+    place, body = known or _entry(store, _BY_ID, entry_id, zh, en)
+    return _inclusion(store, place, body, zh, en, sealed.checkpoint if sealed else None)
 
 
 def inclusion_at(store: Store, index: int) -> dict[str, Any]:
@@ -48,25 +49,31 @@ def inclusion_at(store: Store, index: int) -> dict[str, Any]:
     Raises:
         Refused: the log is not that long.
     """
-    return _inclusion(store, _BY_PLACE, index, f"序号为 {index} 的审计条目", f"entry {index}")
+    zh, en = f"序号为 {index} 的审计条目", f"entry {index}"
+    return _inclusion(store, *_entry(store, _BY_PLACE, index, zh, en), zh, en)
 
 
-def _inclusion(
-    store: Store, which: Select[Any], number: int, zh: str, en: str, newest: Checkpoint | None = None
-) -> dict[str, Any]:
+def _entry(store: Store, which: Select[Any], number: int, zh: str, en: str) -> tuple[int | None, bytes]:
+    """Place in the log and body of an entry."""
     with store.ask() as conn:
         row = conn.execute(which, {"which": number}).one_or_none()
     if row is None:
         raise Refused(f"没有{zh}", f"no {en}")
-    checkpoint = _checkpoint_over(store, row.idx, newest)
-    if row.idx is None or checkpoint is None or row.idx >= checkpoint.size:
+    return row.idx, row.body
+
+
+def _inclusion(
+    store: Store, place: int | None, body: bytes, zh: str, en: str, newest: Checkpoint | None = None
+) -> dict[str, Any]:
+    checkpoint = _checkpoint_over(store, place, newest)
+    if place is None or checkpoint is None or place >= checkpoint.size:
         raise Unavailable(f"{zh}尚未封存，请稍后再取", f"{en} is not sealed yet; ask again")
-    leaf = leaf_hash(row.body)
-    proof = inclusion_proof(row.idx, checkpoint.size, tree_nodes(log_folder(store.settings), checkpoint.size))
-    check_inclusion(leaf, row.idx, checkpoint.size, proof, checkpoint.root)
+    leaf = leaf_hash(body)
+    proof = inclusion_proof(place, checkpoint.size, tree_nodes(log_folder(store.settings), checkpoint.size))
+    check_inclusion(leaf, place, checkpoint.size, proof, checkpoint.root)
     return {
-        "entry": read_body(row.body),
-        "index": row.idx,
+        "entry": read_body(body),
+        "index": place,
         "size": checkpoint.size,
         "leaf_hash": leaf.hex(),
         "proof": proof_text(proof),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -59,23 +60,50 @@ def load_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:
 
 
 def load_signer(settings: Settings) -> Signer:
-    """The key that signs checkpoints.
+    """The key that signs checkpoints; read again when its file or the published key has changed.
 
     Raises:
         certs.errors.KeyUnusable: missing, open to others, damaged, or not opened by the passphrase.
-        NoteError: the file holds another kind of key.
+        FileNotFoundError: there is no published key.
+        NoteError: the file holds another kind of key, or not the one whose public half is published.
     """
-    return Signer(settings.log_origin, load_key(_key_path(settings), key_passphrase(settings)))
+    path = _key_path(settings)
+    return _signer(settings.log_origin, path, key_passphrase(settings), load_verifier(settings), _stamp(path))
 
 
 def load_verifier(settings: Settings) -> Verifier:
-    """The public key as this installation publishes it.
+    """The public key as this installation publishes it; read again when its file has changed.
 
     Raises:
         FileNotFoundError: the home has not been initialised.
         NoteError: the file is not a vkey.
     """
-    return parse_vkey(vkey_path(settings).read_text("utf-8"))
+    path = vkey_path(settings)
+    return _verifier(path, _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What differs when a file was written, replaced or opened to others; None if it is not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_ctime_ns
+
+
+@lru_cache(maxsize=8)
+def _verifier(path: Path, _stamp: tuple[int, int, int] | None) -> Verifier:
+    return parse_vkey(path.read_text("utf-8"))
+
+
+@lru_cache(maxsize=8)
+def _signer(
+    origin: str, path: Path, passphrase: bytes | None, published: Verifier, _stamp: tuple[int, int, int] | None
+) -> Signer:
+    signer = Signer(origin, load_key(path, passphrase))
+    if signer.verifier() != published:
+        raise NoteError(f"{path}: it does not belong to the published key {published.text()}")
+    return signer
 
 
 def vkey_path(settings: Settings) -> Path:

@@ -6,7 +6,7 @@ import threading
 from datetime import datetime
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from connectors.errors import Refused, Unavailable
 from gateway.audit import log as sealing
@@ -14,7 +14,7 @@ from gateway.audit.actions import Action
 from gateway.audit.files import log_folder
 from gateway.audit.giving_proofs import inclusion
 from gateway.audit.keys import load_signer
-from gateway.audit.log import Sealer, append, current_checkpoint, seal
+from gateway.audit.log import Sealer, append, current_checkpoint, seal, seal_committed
 from gateway.audit.merkle import ProofError, leaf_hashes, root
 from gateway.audit.notes import Checkpoint
 from gateway.audit.tables import entries, seal_state
@@ -220,6 +220,69 @@ def test_an_entry_is_proven_to_be_in_the_log(store: Store, now: datetime) -> Non
     assert len(proof["proof"]) == 7
     with pytest.raises(Refused):
         inclusion(store, ids[-1] + 1)
+
+
+def test_what_a_seal_numbered_is_proven_as_if_it_were_asked_for(store: Store, now: datetime) -> None:
+    [entry] = act(store, now)
+
+    sealed = seal_committed(store, now)
+
+    assert sealed.numbered.keys() == {entry - 1, entry}
+    assert inclusion(store, entry, sealed) == inclusion(store, entry)
+
+
+def test_an_entry_that_somebody_else_sealed_is_asked_for(store: Store, now: datetime) -> None:
+    [entry] = act(store, now)
+    seal(store, now)
+
+    sealed = seal_committed(store, now)
+
+    assert sealed.numbered == {}
+    assert inclusion(store, entry, sealed) == inclusion(store, entry)
+
+
+def test_the_last_bundle_is_the_same_whether_its_entries_are_remembered_or_read(store: Store, now: datetime) -> None:
+    bundles = []
+    for is_remembered in (True, False, True, True):
+        act(store, now, 90)
+        if not is_remembered:
+            sealing._UNFILLED.clear()
+        seal(store, now)
+        bundles.append(sealing._UNFILLED[store.engine][1])
+
+    assert [len(bodies_kept) for bodies_kept in bundles] == [91, 181, 15, 105]
+    assert list(bundles[-1]) == bodies(store)[256:]
+    assert verify(store).problems == ()
+
+
+def test_what_is_remembered_of_a_log_that_was_put_back_is_not_used(store: Store, now: datetime) -> None:
+    seal(store, now)
+    with store.read() as conn:
+        before = conn.execute(select(seal_state)).one()._mapping
+    [entry] = act(store, now)
+    seal(store, now)
+    with store.write() as conn:
+        conn.execute(delete(entries).where(entries.c.id == entry))
+        conn.execute(update(seal_state).values(**before))
+    act(store, now, 2)
+
+    checkpoint = seal(store, now)
+
+    assert (checkpoint.size, filed(store)) == (3, checkpoint.note)
+    assert verify(store).problems == ()
+
+
+def test_of_two_that_seal_in_turn_the_newest_is_published_whoever_comes_last(store: Store, now: datetime) -> None:
+    seal(store, now)
+    act(store, now)
+    first = sealing._seal_batch(store, now)
+    act(store, now)
+    second = sealing._seal_batch(store, now)
+
+    assert sealing._publish(store, second) == second.checkpoint
+    assert sealing._publish(store, first) == second.checkpoint
+    assert second.checkpoint
+    assert filed(store) == second.checkpoint.note
 
 
 def test_a_false_proof_is_never_given_out(store: Store, now: datetime) -> None:

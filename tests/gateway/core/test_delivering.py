@@ -293,7 +293,7 @@ def test_a_break_after_the_commit_loses_only_the_answer(
     def no_disk(*_: object, **__: object) -> None:
         raise LogBrokenError
 
-    monkeypatch.setattr(pipeline, "seal", no_disk)
+    monkeypatch.setattr(pipeline, "seal_committed", no_disk)
     with pytest.raises(LogBrokenError):
         pipeline.deliver(store, delivery_id, source(COMPANY_LIST), now)
     monkeypatch.undo()
