@@ -45,7 +45,7 @@ limbo: $(READY) ## the public path-validation suite over our verifier; LIMBO=pat
 	@test -n "$(LIMBO)" || { echo "make limbo LIMBO=path/to/limbo.json (of C2SP/x509-limbo)" >&2; exit 1; }
 	$(BIN)/python -m tests.limbo "$(LIMBO)"
 
-peers: $(READY) ## what xinqiao bench pipeline --peers is compared with, each in an environment of its own
+peers: $(READY) ## what xinqiao bench pipeline and reload are compared with (--peers), each in an environment of its own
 	@sh scripts/install_peers.sh "$(VENV)" var/peers
 
 check: $(READY) ## lint, format, types, import layers, docs match code

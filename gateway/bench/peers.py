@@ -1,7 +1,8 @@
 """What others reach with the same rows: dlt, a Singer target, sqlite-utils, and plain marshmallow with SQLAlchemy.
 
 None of them validates identifiers, keeps versions or audits; each merges the rows by ``document_no`` into a table of
-the same database. They are given what is easiest for them: UTF-8, text columns, and no price for starting Python.
+the same database, where rows whose key stands there already are updated. They are given what is easiest for them:
+UTF-8, text columns, and no price for starting Python.
 Each lives in an environment of its own, made by ``make peers``.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import marshmallow as ma
+import polars as pl
 from sqlalchemy import URL, Column, MetaData, Table, Text, create_engine, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -54,6 +56,15 @@ class Rows:
     count: int
 
 
+def write_rows(frame: pl.DataFrame, folder: Path) -> Rows:
+    """Give the rows of a frame of text columns the forms in which the peers take them, in a new folder."""
+    folder.mkdir()
+    rows = Rows(folder / "rows.csv", folder / "rows.jsonl", tuple(frame.columns), frame.height)
+    frame.write_csv(rows.csv)
+    write_singer(rows.csv, rows.singer)
+    return rows
+
+
 def write_singer(rows: Path, out: Path) -> None:
     """The rows of a CSV file as the messages of a Singer tap: the schema, a record each, the state."""
     with rows.open(encoding="utf-8", newline="") as read, out.open("w", encoding="utf-8") as write:
@@ -70,8 +81,26 @@ def _line(message: dict[str, Any]) -> str:
     return json.dumps(message, ensure_ascii=False) + "\n"
 
 
-Peer = Callable[[Path, URL, Rows, Path], float]
-"""Given the folder of the environments, the database, the rows and a scratch folder: the seconds it took."""
+Merge = Callable[[Path, URL, Rows, Path], float]
+"""Given the folder of the environments, the database, the rows and a scratch folder, the same for all deliveries of a
+round: the seconds it took."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One of the others.
+
+    Attributes:
+        merge: inserts rows whose key is new and updates the others.
+        table: what it merges into, with the schema where it has one.
+        environment: its folder among those of ``make peers``; None: it needs no more than ours.
+        is_judging: leaves out rows that the record type does not accept.
+    """
+
+    merge: Merge
+    table: str
+    environment: str | None = None
+    is_judging: bool = False
 
 
 def dlt_dicts(folder: Path, url: URL, rows: Rows, scratch: Path) -> float:
@@ -90,7 +119,10 @@ def _dlt(way: str, folder: Path, url: URL, rows: Rows, scratch: Path) -> float:
 
 
 def singer(folder: Path, url: URL, rows: Rows, scratch: Path) -> float:
-    """A Singer target (Meltano's for PostgreSQL), upsert by COPY; its start is measured alone and taken off."""
+    """A Singer target (Meltano's for PostgreSQL), upsert by COPY; its start is measured alone and taken off.
+
+    It upserts because the stream names its ``key_properties``; a stream without them is appended.
+    """
     config = scratch / "singer.json"
     target = {"sqlalchemy_url": url.render_as_string(hide_password=False), "use_copy": True}
     config.write_text(
@@ -115,7 +147,7 @@ def sqlite_utils(folder: Path, url: URL, rows: Rows, scratch: Path) -> float:
 def plain(folder: Path, url: URL, rows: Rows, scratch: Path) -> float:
     """The plain way in Python: ``csv.DictReader``, ``Schema.load(many=True)``, SQLAlchemy upserts of what is left."""
     engine = create_engine(url)
-    table = Table("peer_plain", MetaData(), *(Column(name, Text, primary_key=name == KEY) for name in rows.fields))
+    table = Table(_PLAIN_TABLE, MetaData(), *(Column(name, Text, primary_key=name == KEY) for name in rows.fields))
     dialect_insert: Any = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
     statement = dialect_insert(table)
     others = {name: statement.excluded[name] for name in rows.fields if name != KEY}
@@ -144,18 +176,26 @@ def _accepted(path: Path, schema: ma.Schema) -> Iterator[list[dict[str, str]]]:
                 yield kept
 
 
-ON_POSTGRESQL: dict[str, Peer] = {"dlt_dicts": dlt_dicts, "dlt_arrow": dlt_arrow, "singer": singer, "plain": plain}
-ON_SQLITE: dict[str, Peer] = {"sqlite_utils": sqlite_utils, "plain": plain}
-"""Name in the report -> how it is run."""
+_PLAIN_TABLE = "peer_plain"
+_PLAIN = Peer(plain, _PLAIN_TABLE, is_judging=True)
+
+ON_POSTGRESQL: dict[str, Peer] = {
+    "dlt_dicts": Peer(dlt_dicts, "peer_dicts.licence", "dlt"),
+    "dlt_arrow": Peer(dlt_arrow, "peer_arrow.licence", "dlt"),
+    "singer": Peer(singer, "melty.licence", "singer"),
+    "plain": _PLAIN,
+}
+ON_SQLITE: dict[str, Peer] = {"sqlite_utils": Peer(sqlite_utils, "licence", "sqlite-utils"), "plain": _PLAIN}
+"""Name in the report -> the peer."""
 
 
-def check_installed(folder: Path, postgres: bool) -> None:
+def check_installed(folder: Path, chosen: Mapping[str, Peer]) -> None:
     """The environments of the peers are there.
 
     Raises:
         Refused: one is not; names it and the command that makes it.
     """
-    for name in ("dlt", "singer") if postgres else ("sqlite-utils",):
+    for name in dict.fromkeys(peer.environment for peer in chosen.values() if peer.environment):
         if not (folder / name / ".lock").exists():
             raise Refused(
                 f"未安装对照工具 {name}（在 {folder} 中未找到）；请先运行 make peers",

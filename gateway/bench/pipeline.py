@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import gc
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import URL
-from sqlalchemy.engine import make_url
 
 from connectors.decode import decode_chunks
 from connectors.delivery import Delivery
 from connectors.spec import SourceSpec
 from connectors.vault import Vault
-from gateway.bench import peers
 from gateway.bench.apart import deliver_apart
 from gateway.bench.bare import empty_table, finished_rows, load_bare, map_and_judge
+from gateway.bench.beside import FIRST, beside
 from gateway.bench.contract import PLAIN_ROWS, plain_load
-from gateway.bench.postgres import database, recommended, running_postgres
 from gateway.bench.rows import RECORD_TYPES_MEASURED, bench_spec
+from gateway.bench.stores import empty_store, server
 from gateway.clock import utc_now
-from gateway.home import initialise, open_home
 from gateway.parts import CHUNK_ROWS
 from gateway.settings import Settings
 from gateway.store import Store
@@ -66,27 +60,21 @@ def run(
         greater of both); with peers ``ratio_to_<peer>``, our first load against theirs.
 
     Raises:
-        Refused: a peer is not installed.
+        Refused: as ``gateway.bench.beside`` says.
     """
-    if peers_folder is not None:
-        peers.check_installed(peers_folder, postgres)
-    frame = RECORD_TYPES_MEASURED[record_type](rows, seed)
-    spec = bench_spec(record_type, [name for name in frame.columns if not name.startswith("_")])
-    rounds = _Round(spec, csv_of(frame, spec), csv_of(changed_every(frame, 20), spec), frame.head(PLAIN_ROWS), told)
-    with server(settings, postgres) as url, _peers(peers_folder, frame.select(_fields(spec))) as others:
+    with beside(peers_folder, postgres, record_type) as others, server(settings, postgres) as url:
+        frame = RECORD_TYPES_MEASURED[record_type](rows, seed)
+        spec = bench_spec(record_type, [name for name in frame.columns if not name.startswith("_")])
+        rounds = _Round(spec, csv_of(frame, spec), csv_of(changed_every(frame, 20), spec), frame.head(PLAIN_ROWS), told)
+        others.give(FIRST, fields_of(frame, spec))
         del frame
         for number in range(ROUNDS):
             with empty_store(url, number) as store:
                 rounds.run(store)
-            with _empty_database(url, number) as database_url:
-                rounds.run_peers(others, postgres, database_url)
-    return _report(
-        rows,
-        record_type,
-        postgres,
-        {name: statistics.median(values) for name, values in rounds.seconds.items()},
-        rounds.peak_rss_mb,
-    )
+            others.take_turns(url, number, told)
+    seconds = {name: statistics.median(values) for name, values in rounds.seconds.items()}
+    beside_ours = others.figures(rows, {FIRST: seconds["end_to_end"]})
+    return _report(rows, record_type, postgres, seconds, rounds.peak_rss_mb, beside_ours)
 
 
 @dataclass
@@ -109,23 +97,13 @@ class _Round:
         judged = self._time("map_judge", map_and_judge, sheets, rules, self.spec)
         finished = finished_rows(store, judged, rules, self.spec)
         del sheets, judged
-        sample = self.sample.select(_fields(self.spec)).to_dicts()
+        sample = fields_of(self.sample, self.spec).to_dicts()
         self._time("marshmallow", plain_load, sample, self.spec.record_type)
         self._time("bare_load", load_bare, store, self.spec.record_type, finished)
         del finished
         empty_table(store, self.spec.record_type)
         self._land("end_to_end", store, delivery)
         self._land("reload", store, delivery_of(vault, self.spec, self.changed))
-
-    def run_peers(self, others: _Others | None, postgres: bool, url: URL) -> None:
-        """What others reach with the same rows in an empty database of the same server."""
-        if others is None:
-            return
-        for name, run_peer in (peers.ON_POSTGRESQL if postgres else peers.ON_SQLITE).items():
-            self.told(name)
-            with tempfile.TemporaryDirectory(prefix="xinqiao-peer-") as scratch:
-                taken = run_peer(others.folder, url, others.rows, Path(scratch))
-            self.seconds.setdefault(name, []).append(taken)
 
     def _land(self, name: str, store: Store, delivery: Delivery) -> None:
         self.told(name)
@@ -142,33 +120,14 @@ class _Round:
         return result
 
 
-@dataclass(frozen=True)
-class _Others:
-    """The peers' environments and what they are given."""
-
-    folder: Path
-    rows: peers.Rows
-
-
-@contextmanager
-def _peers(folder: Path | None, frame: pl.DataFrame) -> Iterator[_Others | None]:
-    if folder is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="xinqiao-peers-") as scratch:
-        table, messages = Path(scratch) / "rows.csv", Path(scratch) / "rows.jsonl"
-        frame.write_csv(table)
-        peers.write_singer(table, messages)
-        yield _Others(folder.absolute(), peers.Rows(table, messages, tuple(frame.columns), frame.height))
-
-
-def _fields(spec: SourceSpec) -> list[str]:
-    return [column.field for column in spec.forms[0].columns]
+def fields_of(frame: pl.DataFrame, spec: SourceSpec) -> pl.DataFrame:
+    """What of a frame the source of ``bench_spec`` sends, and the peers are given."""
+    return frame.select(column.field for column in spec.forms[0].columns)
 
 
 def csv_of(frame: pl.DataFrame, spec: SourceSpec) -> bytes:
     """The rows of a frame as the source of ``bench_spec`` sends them."""
-    return frame.select(_fields(spec)).write_csv().encode("gb18030")
+    return fields_of(frame, spec).write_csv().encode("gb18030")
 
 
 def changed_every(frame: pl.DataFrame, nth: int) -> pl.DataFrame:
@@ -184,48 +143,14 @@ def delivery_of(vault: Vault, spec: SourceSpec, content: bytes) -> Delivery:
     return Delivery(spec.source, (part,), "bench", utc_now())
 
 
-@contextmanager
-def server(settings: Settings, postgres: bool) -> Iterator[Any]:
-    """The PostgreSQL that the settings name, else one of its own; None for SQLite."""
-    if not postgres:
-        yield None
-    elif settings.database_url:
-        yield make_url(settings.database_url)
-    else:
-        with running_postgres(recommended()) as url:
-            yield url
-
-
-@contextmanager
-def empty_store(server: Any, number: int) -> Iterator[Store]:
-    """A new installation with an empty database, gone at the end of the block."""
-    with tempfile.TemporaryDirectory(prefix="xinqiao-bench-") as folder:
-        settings = Settings(home=Path(folder))
-        if server is None:
-            yield from _opened(settings, utc_now())
-            return
-        with database(server, f"xinqiao_bench_{number}") as url:
-            with_database = replace(settings, database_url=url.render_as_string(hide_password=False))
-            yield from _opened(with_database, utc_now())
-
-
-@contextmanager
-def _empty_database(server: Any, number: int) -> Iterator[URL]:
-    if server is not None:
-        with database(server, f"xinqiao_peers_{number}") as url:
-            yield url
-        return
-    with tempfile.TemporaryDirectory(prefix="xinqiao-peers-") as folder:
-        yield make_url(f"sqlite:///{folder}/peers.db")
-
-
-def _opened(settings: Settings, now: datetime) -> Iterator[Store]:
-    initialise(settings, now)
-    with open_home(settings) as store:
-        yield store
-
-
-def _report(rows: int, record_type: str, postgres: bool, seconds: dict[str, float], peak_rss_mb: int) -> dict[str, Any]:
+def _report(
+    rows: int,
+    record_type: str,
+    postgres: bool,
+    seconds: dict[str, float],
+    peak_rss_mb: int,
+    beside_ours: dict[str, float],
+) -> dict[str, Any]:
     rates = {name: rows / spent for name, spent in seconds.items()}
     rates["marshmallow"] = min(rows, PLAIN_ROWS) / seconds["marshmallow"]
     return {
@@ -242,13 +167,6 @@ def _report(rows: int, record_type: str, postgres: bool, seconds: dict[str, floa
         "ratio_to_marshmallow": round(rates["map_judge"] / rates["marshmallow"], 1),
         "ratio_to_copy": round(rates["end_to_end"] / rates["bare_load"], 2),
         "reload_ratio": round(seconds["reload"] / seconds["end_to_end"], 2),
-        **beside_peers(rates),
+        **beside_ours,
         "peak_rss_mb": peak_rss_mb,
     }
-
-
-def beside_peers(rates: dict[str, float]) -> dict[str, float]:
-    """The rates of the peers that were measured, and our first load against each."""
-    met = [name for name in dict.fromkeys([*peers.ON_POSTGRESQL, *peers.ON_SQLITE]) if name in rates]
-    said: dict[str, float] = {f"{name}_rows_per_s": round(rates[name]) for name in met}
-    return said | {f"ratio_to_{name}": round(rates["end_to_end"] / rates[name], 2) for name in met}

@@ -16,8 +16,8 @@ from gateway.bench import reading
 from gateway.bench.apart import Apart, Kept, deliver_abreast
 from gateway.bench.bare import bare_seconds
 from gateway.bench.mixed import counts, mixed_rows
-from gateway.bench.pipeline import empty_store, server
 from gateway.bench.rows import bench_spec
+from gateway.bench.stores import empty_store, server
 from gateway.clock import utc_now
 from gateway.settings import Settings
 from gateway.store import Store

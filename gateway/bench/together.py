@@ -8,8 +8,8 @@ from typing import Any
 
 from gateway import pipeline
 from gateway.bench.mixed import SHARES
-from gateway.bench.pipeline import empty_store, server
 from gateway.bench.scale import DELIVERY_ROWS, Load, keep_rows
+from gateway.bench.stores import empty_store, server
 from gateway.clock import utc_now
 from gateway.settings import Settings
 

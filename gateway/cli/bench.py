@@ -40,6 +40,13 @@ _record_type = click.option(
     help="registration 还要更新主体表 / registrations also teach the entity tables",
 )
 
+_peers = click.option(
+    "--peers",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="make peers 建立的目录；同一轮中与其他工具对照，仅用于 licence / "
+    "the folder made by `make peers`: others, in the same run; licence alone",
+)
+
 
 @click.group("bench")
 def bench() -> None:
@@ -63,11 +70,7 @@ def contract(rows: int, record_type: str, seed: int, as_json: bool) -> None:
 @_seed
 @_database
 @_record_type
-@click.option(
-    "--peers",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="make peers 建立的目录；同一轮中与其他工具对照 / the folder made by `make peers`: others, in the same run",
-)
+@_peers
 @_json
 @click.pass_obj
 def pipeline(
@@ -76,8 +79,6 @@ def pipeline(
     """GB18030 CSV to landed, audited versions, step by step, beside bare loading of finished rows."""
     from gateway.bench import pipeline as landing
 
-    if peers is not None and record_type != "licence":
-        raise click.UsageError("--peers 仅用于 licence / --peers goes with licence alone")
     _tell(landing.run(rows, settings, is_postgres, record_type, seed, _progress(), peers), as_json)
 
 
@@ -86,13 +87,19 @@ def pipeline(
 @_seed
 @_database
 @_record_type
+@_peers
 @_json
 @click.pass_obj
-def reload(settings: Settings, rows: int, seed: int, is_postgres: bool, record_type: str, as_json: bool) -> None:
-    """The same source's rows again, some of them changed, beside their first load. 重复报送。"""
+def reload(
+    settings: Settings, rows: int, seed: int, is_postgres: bool, record_type: str, peers: Path | None, as_json: bool
+) -> None:
+    """The same source's rows again, some of them changed, beside their first load. 重复报送。
+
+    The limit is bare loading of finished rows anew. With --peers others get the first load and the 5 % changed too.
+    """
     from gateway.bench import reload as again
 
-    _tell(again.run(rows, settings, is_postgres, record_type, seed, _progress()), as_json)
+    _tell(again.run(rows, settings, is_postgres, record_type, seed, _progress(), peers), as_json)
 
 
 @bench.command("lookup")

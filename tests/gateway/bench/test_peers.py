@@ -11,16 +11,12 @@ from sqlalchemy import make_url
 
 from connectors.errors import Refused
 from gateway.bench.mixed import mixed_rows
-from gateway.bench.peers import Rows, check_installed, plain, write_singer
+from gateway.bench.peers import ON_POSTGRESQL, Rows, check_installed, plain, write_rows
 
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Rows:
-    frame = mixed_rows("licence", 300, 50)
-    table, messages = tmp_path / "rows.csv", tmp_path / "rows.jsonl"
-    frame.write_csv(table)
-    write_singer(table, messages)
-    return Rows(table, messages, tuple(frame.columns), frame.height)
+    return write_rows(mixed_rows("licence", 300, 50), tmp_path / "given")
 
 
 def test_singer_gets_a_schema_every_row_and_a_state(rows: Rows) -> None:
@@ -46,4 +42,4 @@ def test_plain_python_keeps_what_marshmallow_accepts_once(rows: Rows, tmp_path: 
 
 def test_a_peer_that_is_not_installed_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="the peer 'dlt' is not installed in .*; run `make peers` first"):
-        check_installed(tmp_path, postgres=True)
+        check_installed(tmp_path, ON_POSTGRESQL)

@@ -7,7 +7,6 @@ from sqlalchemy import func, select
 
 from gateway.bench import reading
 from gateway.bench.apart import Abreast, Apart
-from gateway.bench.pipeline import beside_peers
 from gateway.bench.scale import Load, bare_rate
 from gateway.store import Store
 from gateway.store.reading import last_position
@@ -64,10 +63,3 @@ def test_the_time_of_processes_side_by_side_is_counted_once_and_their_memory_tog
 
     assert both.seconds == 6.0
     assert both.peak_rss_mb == 600
-
-
-def test_peers_that_ran_are_set_beside_our_first_load() -> None:
-    assert beside_peers({"end_to_end": 30_000.0, "dlt_dicts": 4_000.0, "bare_load": 50_000.0}) == {
-        "dlt_dicts_rows_per_s": 4_000,
-        "ratio_to_dlt_dicts": 7.5,
-    }
