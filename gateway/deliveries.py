@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, insert, select, update
 
 from connectors.delivery import Delivery, Part
 from connectors.errors import Refused
@@ -26,23 +26,36 @@ DELIVERY, REPLAY, LINK = "delivery", "replay", "link"
 
 # Made once: making a statement costs as much again as executing it.
 _REGISTERING = insert(deliveries)
-_ROW = select(deliveries).where(deliveries.c.id == bindparam("delivery_id"))
-_HELD_ROW = _ROW.with_for_update()
+_PROOF = select(delivery_signatures.c.proof).where(delivery_signatures.c.delivery_id == deliveries.c.id)
+_ROW = select(deliveries, _PROOF.scalar_subquery().label("proof")).where(deliveries.c.id == bindparam("delivery_id"))
 _SETTLING = update(deliveries).where(deliveries.c.id == bindparam("settled_id"))
-_PROOF = select(delivery_signatures.c.proof).where(delivery_signatures.c.delivery_id == bindparam("signed_id"))
-_LAST_LANDED = (
-    select(deliveries)
-    .where(
-        deliveries.c.source == bindparam("of_source"),
-        deliveries.c.status == "landed",
-        deliveries.c.id != bindparam("own_id"),
-        deliveries.c.kind == DELIVERY,
+
+
+def _with_original(same_digest: bool) -> Select[Any]:
+    """The row, and the id of the last landed delivery of its source that says the same, or None."""
+    earlier = deliveries.alias("earlier")
+    same = earlier.c.digest == deliveries.c.digest
+    found = (
+        select(earlier.c.id if same_digest else case((same, earlier.c.id)))
+        .where(
+            earlier.c.source == deliveries.c.source,
+            earlier.c.status == "landed",
+            earlier.c.id != deliveries.c.id,
+            earlier.c.kind == DELIVERY,
+            *([same] if same_digest else []),
+        )
+        # Entries are written under the feed's lock; clocks and ids may say another order.
+        .order_by(earlier.c.audit_entry.desc())
+        .limit(1)
     )
-    # Entries are written under the feed's lock; clocks and ids may say another order.
-    .order_by(deliveries.c.audit_entry.desc())
-    .limit(1)
-)
-_LAST_THAT_SAID_SO = _LAST_LANDED.where(deliveries.c.digest == bindparam("same_digest"))
+    return _ROW.add_columns(found.correlate(deliveries).scalar_subquery().label("original_id"))
+
+
+# Changes said twice say nothing new, whenever they were said. A snapshot repeats only what the source said *last*:
+# going back to an older state is news.
+_WITH_ORIGINAL = {"changes": _with_original(same_digest=True), "snapshot": _with_original(same_digest=False)}
+_HELD_WITH_ORIGINAL = {delivery: asked.with_for_update(of=deliveries) for delivery, asked in _WITH_ORIGINAL.items()}
+_HELD_ROW = _ROW.with_for_update(of=deliveries)
 
 # Deliveries of one run are received at the same instant; what came first must be landed first.
 _ORDER = itertools.count()
@@ -169,7 +182,7 @@ def check_bytes(delivery: Delivery) -> None:
 
 
 def row_of(conn: Connection, delivery_id: str, *, is_held: bool = False) -> Row[Any]:
-    """The row of the register.
+    """The row of the register, and under ``proof`` what its signature proved, as receipts and the log say it.
 
     Args:
         is_held: nobody else may change it until the transaction ends.
@@ -177,7 +190,11 @@ def row_of(conn: Connection, delivery_id: str, *, is_held: bool = False) -> Row[
     Raises:
         Refused: there is none with this id.
     """
-    row = conn.execute(_HELD_ROW if is_held else _ROW, {"delivery_id": delivery_id}).one_or_none()
+    return _one(conn, _HELD_ROW if is_held else _ROW, delivery_id)
+
+
+def _one(conn: Connection, asked: Select[Any], delivery_id: str) -> Row[Any]:
+    row = conn.execute(asked, {"delivery_id": delivery_id}).one_or_none()
     if row is None:
         raise Refused(
             f"没有编号为 {delivery_id} 的交付；可用 xinqiao deliveries 查看",
@@ -187,35 +204,25 @@ def row_of(conn: Connection, delivery_id: str, *, is_held: bool = False) -> Row[
     return row
 
 
-def proof_of(conn: Connection, delivery_id: str) -> dict[str, Any] | None:
-    """What the signature of a delivery proved, as receipts and the log say it; None if it was not signed."""
-    found: dict[str, Any] | None = conn.scalar(_PROOF, {"signed_id": delivery_id})
-    return found
-
-
-def original_of(
-    conn: Connection, delivery_id: str, digest: str, spec: SourceSpec, own: Row[Any] | None = None
-) -> Row[Any] | None:
-    """The landed delivery that this one repeats byte for byte, or None.
+def row_and_original(
+    conn: Connection, delivery_id: str, spec: SourceSpec, *, is_held: bool = False
+) -> tuple[Row[Any], Row[Any] | None]:
+    """The row of the register, and that of the landed delivery that this one repeats byte for byte, or None.
 
     A delivery that is settled stays so: asked about once more, by a task that was killed before it
     could say so, it is its own original, or still repeats the one it repeated.
 
-    Changes said twice say nothing new, whenever they were said. A snapshot repeats only what the
-    source said *last*: going back to an older state is news.
-
     Args:
-        own: its row of the register, if it was just read, or is held.
+        is_held: nobody else may change the delivery's own row until the transaction ends.
+
+    Raises:
+        Refused: there is none with this id.
     """
-    own = own or row_of(conn, delivery_id)
-    if own.status in ("landed", "repeated"):
-        return own if own.status == "landed" else row_of(conn, own.receipt["original"])
-    about = {"of_source": spec.source, "own_id": delivery_id}
-    if spec.delivery == "changes":
-        row = conn.execute(_LAST_THAT_SAID_SO, {**about, "same_digest": digest}).one_or_none()
-    else:
-        row = conn.execute(_LAST_LANDED, about).one_or_none()
-    return row if row is not None and row.digest == digest else None
+    row = _one(conn, (_HELD_WITH_ORIGINAL if is_held else _WITH_ORIGINAL)[spec.delivery], delivery_id)
+    if row.status == "landed":
+        return row, row
+    original_id = row.receipt["original"] if row.status == "repeated" else row.original_id
+    return row, None if original_id is None else row_of(conn, original_id)
 
 
 def last_cursor(conn: Connection, source: str) -> str | None:
@@ -284,7 +291,7 @@ def note_repeat(conn: Connection, delivery_id: str, original_id: str, at: dateti
             if part.get("erased"):
                 (home / part["path"]).unlink(missing_ok=True)
     facts = {"delivery_id": delivery_id, "original": original_id, "source": row.source, "digest": row.digest}
-    if proof := proof_of(conn, delivery_id):
-        facts["signature"] = proof
+    if row.proof:
+        facts["signature"] = row.proof
     entry = append(conn, Action.DELIVERY_REPEATED, row.origin, facts, at)
     settle(conn, delivery_id, "repeated", {"delivery_id": delivery_id, "original": original_id}, at, entry)

@@ -66,8 +66,8 @@ def parts_to_stage(store: Store, spec: SourceSpec, delivery_ids: Sequence[str]) 
 
 def _parts(store: Store, spec: SourceSpec, delivery_id: str) -> list[Piece]:
     with store.read() as conn:
-        row = deliveries.row_of(conn, delivery_id)
-        if row.status != "received" or deliveries.original_of(conn, delivery_id, row.digest, spec) is not None:
+        row, original = deliveries.row_and_original(conn, delivery_id, spec)
+        if row.status != "received" or original is not None:
             return []
     try:
         parts = pipeline.plan_parts(store, delivery_id, spec)

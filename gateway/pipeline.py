@@ -33,7 +33,7 @@ from gateway.remembered.staging import forget_delivery, tidy
 from gateway.signatures.admission import Presented, admit, demand_admitted
 from gateway.staging_processes import staging_processes
 from gateway.steps import Landed
-from gateway.store import Store, dialect
+from gateway.store import Store
 from gateway.store.landing import hold_feed
 from gateway.store.stage import DIGEST, discard, temporary_rows
 
@@ -75,9 +75,8 @@ def deliver(
         Unavailable: a process that staged was ended; what is staged is not done twice when it is delivered again.
     """
     with store.read() as conn:
-        row = deliveries.row_of(conn, delivery_id)
-        demand_admitted(conn, row, spec)
-        again = deliveries.original_of(conn, delivery_id, row.digest, spec, row)
+        row, again = deliveries.row_and_original(conn, delivery_id, spec)
+    demand_admitted(row, spec)
     delivery = deliveries.registered(row, store.settings.home)
     if again is not None:
         return repeat(store, delivery_id, again.id, spec, now)
@@ -179,7 +178,7 @@ def land_staged(store: Store, delivery_id: str, spec: SourceSpec, now: datetime)
     """
     with store.read() as conn:
         row = deliveries.row_of(conn, delivery_id)
-        demand_admitted(conn, row, spec)
+    demand_admitted(row, spec)
     deliveries.check_bytes(deliveries.registered(row, store.settings.home))
     with refusing(store, delivery_id, spec, now):
         try:
@@ -227,14 +226,10 @@ def _land(
     """Land what is staged in one transaction with its audit entry and its quarantine."""
     with ExitStack() as landing:
         with store.write() as conn:
-            dialect.use_memory(conn)
-            position = hold_feed(conn, spec.record_type, instant(now))
-            row = deliveries.row_of(conn, delivery_id, is_held=True)
+            position = hold_feed(conn, spec.record_type, instant(now), is_large_act=True)
             # Asked again under the lock: the same bytes may have arrived twice at once.
-            again = (
-                None if delivery.is_partial else deliveries.original_of(conn, delivery_id, delivery.digest, spec, row)
-            )
-            if again is None:
+            row, again = deliveries.row_and_original(conn, delivery_id, spec, is_held=True)
+            if again is None or delivery.is_partial:
                 with staged(conn) as rows:
                     tally, landed = land_waiting(conn, store, position, rows, spec, delivery_id, delivery.is_partial)
                 settled = write_receipt(conn, row, tally, landed, spec, now)
@@ -242,7 +237,7 @@ def _land(
                     then(conn, landed)
                 # From here on: a commit whose answer is lost may have been one.
                 landing.enter_context(made_good(store))
-        if again is not None:
+        if again is not None and not delivery.is_partial:
             return repeat(store, delivery_id, again.id, spec, now)
         tidy(store, spec)
         sealed = seal_committed(store, now)

@@ -56,7 +56,7 @@ def write_receipt(
         "digest": row.digest,
         "origin": row.origin,
         "received_at": row.received_at,
-        **_signature(conn, row.id),
+        **_signature(row),
         "landed_at": landed.landed_at,
         "form": tally.form,
         "received": tally.received,
@@ -119,8 +119,8 @@ def refuse(conn: Connection, delivery_id: str, error: XinqiaoError, now: datetim
     problem = {"code": error.code, "zh": error.zh, "en": error.en, "details": error.details}
     row = deliveries.row_of(conn, delivery_id)
     facts = {"delivery_id": delivery_id, "source": row.source, "digest": row.digest, "code": error.code}
-    entry = append(conn, Action.DELIVERY_REFUSED, row.origin, facts | _signature(conn, delivery_id), now)
-    receipt = {"delivery_id": delivery_id, **_signature(conn, delivery_id), "problem": problem}
+    entry = append(conn, Action.DELIVERY_REFUSED, row.origin, facts | _signature(row), now)
+    receipt = {"delivery_id": delivery_id, **_signature(row), "problem": problem}
     deliveries.settle(conn, delivery_id, "refused", receipt, now, entry)
 
 
@@ -147,10 +147,9 @@ def with_proof(store: Store, settled: Settled, sealed: Published | None = None) 
     return signed(store.settings, {**settled.receipt, "status": settled.status, "audit": proof})
 
 
-def _signature(conn: Connection, delivery_id: str) -> dict[str, Any]:
+def _signature(row: Row[Any]) -> dict[str, Any]:
     """The member that says what the delivery's signature proved; none for a delivery that was not signed."""
-    proof = deliveries.proof_of(conn, delivery_id)
-    return {} if proof is None else {"signature": proof}
+    return {} if row.proof is None else {"signature": row.proof}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

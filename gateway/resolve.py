@@ -42,15 +42,26 @@ def resolve(conn: Connection, judged: Judged, contract: Contract) -> Resolved:
     Returns:
         Resolved: ``entity_uscc`` and ``entity_by`` added; both null where no step decided.
     """
+    frame = _with_own_code(judged.accepted, contract)
+    if not frame[ENTITY].has_nulls():
+        # What the entity tables say is not asked for, so it does not matter how old it is.
+        return Resolved(judged, frame, None)
     generation = entity_generation(conn)
-    return Resolved(judged, resolve_frame(conn, judged.accepted, contract), generation)
+    return Resolved(judged, _looked_up(conn, frame, contract), generation)
 
 
 def resolve_frame(conn: Connection, frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """The same for a frame that has ``_row`` and the subject fields of the record type."""
-    subject = contract.subject
-    own = pl.col(subject.uscc) if subject.uscc else pl.lit(None, pl.String)
-    frame = frame.with_columns(own.alias(ENTITY), pl.when(own.is_not_null()).then(pl.lit("uscc")).alias(ENTITY_BY))
+    return _looked_up(conn, _with_own_code(frame, contract), contract)
+
+
+def _with_own_code(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    code = contract.subject.uscc
+    own = pl.col(code) if code else pl.lit(None, pl.String)
+    return frame.with_columns(own.alias(ENTITY), pl.when(own.is_not_null()).then(pl.lit("uscc")).alias(ENTITY_BY))
+
+
+def _looked_up(conn: Connection, frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     for step in (_by_crosswalk, _by_name):
         if not frame[ENTITY].has_nulls():
             break

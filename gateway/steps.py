@@ -39,12 +39,12 @@ class Resolved:
     Attributes:
         judged: what was resolved.
         frame: ``Judged.accepted`` with ``entity_uscc`` and ``entity_by``, both null while unresolved.
-        generation: count of changes to the entity tables when this was decided.
+        generation: count of changes to the entity tables when this was decided; None where they were not asked.
     """
 
     judged: Judged
     frame: pl.DataFrame
-    generation: int
+    generation: int | None
 
 
 class Taught(IntEnum):

@@ -33,7 +33,7 @@ class Tally:
         code_sent, code_bad: rows that carry a USCC, and those of them whose USCC is faulty.
         filled: field of which the source promises how often it is filled -> rows in which it is.
         form: forms of the source that the headings matched, joined by ``+``.
-        generation: count of changes to the entity tables when the chunk was resolved.
+        generation: count of changes to the entity tables when the chunk was resolved; None where no row needed them.
         findings: what is worth telling the agency.
         warnings: what the contract remarks about accepted rows, summed up by rule and field, with the first rows.
     """

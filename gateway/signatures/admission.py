@@ -113,7 +113,7 @@ def admit(store: Store, delivery: Delivery, spec: SourceSpec, presented: Present
     return delivery_id
 
 
-def demand_admitted(conn: Connection, row: Row[Any], spec: SourceSpec) -> None:
+def demand_admitted(row: Row[Any], spec: SourceSpec) -> None:
     """A delivery that was refused at the door, or whose source has come to demand a signature since, is not landed.
 
     Raises:
@@ -122,7 +122,7 @@ def demand_admitted(conn: Connection, row: Row[Any], spec: SourceSpec) -> None:
     problem = (row.receipt or {}).get("problem", {})
     if row.status == "refused" and str(problem.get("code", "")).startswith("signature_"):
         raise SignatureRefused(problem["zh"], problem["en"], code=problem["code"], **problem["details"])
-    if spec.signature.required and row.kind == deliveries.DELIVERY and deliveries.proof_of(conn, row.id) is None:
+    if spec.signature.required and row.kind == deliveries.DELIVERY and row.proof is None:
         raise _missing(spec)
 
 
@@ -215,7 +215,7 @@ def _is_replay(
         .where(delivery_signatures.c.identity == verified.identity, register.c.status.in_(("landed", "repeated")))
         .limit(1)
     )
-    return seen is not None and deliveries.original_of(conn, delivery_id, delivery.digest, spec) is None
+    return seen is not None and deliveries.row_and_original(conn, delivery_id, spec)[1] is None
 
 
 def _remember(conn: Connection, verified: Verified, now: datetime, age: timedelta) -> bool:

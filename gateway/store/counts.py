@@ -46,7 +46,7 @@ def counting(conn: Connection) -> Iterator[None]:
     yield
     changed = {key: n for key, n in sorted(pending.items()) if n}
     if changed:
-        conn.execute(dialect.adding(conn, counts, "n"), _rows(changed))
+        dialect.add(conn, counts, "n", _rows(changed))
 
 
 def count(conn: Connection, what: str, source: str, state: str, n: int) -> None:

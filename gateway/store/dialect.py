@@ -33,6 +33,7 @@ from sqlalchemy import (
     Text,
     Update,
     any_,
+    bindparam,
     delete,
     event,
     func,
@@ -463,17 +464,24 @@ def empty(conn: Connection, table: Table) -> None:
         conn.execute(delete(table))
 
 
-def use_memory(conn: Connection) -> None:
-    """Let the sorts and hash tables of this transaction stay in memory: a landing is one large act, not many.
+_LARGE_ACT = {
+    "work_mem": "128MB",
+    "maintenance_work_mem": "256MB",
+    "random_page_cost": "1.1",
+    "enable_bitmapscan": "off",
+}
 
-    Records are looked up by the index of their key: a scan of everything that ever landed would cost more each year.
-    Staged rows are read by the index of their order, so that they need not be sorted.
+
+def large_act(dialect_name: str) -> list[ColumnElement[str]]:
+    """Columns to be asked for once in a transaction, for what they do: its sorts and hash tables stay in memory.
+
+    A landing is one large act, not many. Records are looked up by the index of their key: a scan of everything that
+    ever landed would cost more each year. Staged rows are read by the index of their order, so that they need not be
+    sorted.
     """
-    if conn.dialect.name == "postgresql":
-        conn.exec_driver_sql(
-            "SET LOCAL work_mem = '128MB'; SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL random_page_cost = 1.1; "
-            "SET LOCAL enable_bitmapscan = off"
-        )
+    if dialect_name != "postgresql":
+        return []
+    return [func.set_config(name, value, true()).label(name) for name, value in _LARGE_ACT.items()]
 
 
 def count_up(conn: Connection, table: Table, key: Mapping[str, object], column: str, amount: int) -> int:
@@ -482,13 +490,33 @@ def count_up(conn: Connection, table: Table, key: Mapping[str, object], column: 
     Args:
         key: the whole primary key of the row.
     """
-    raised = adding(conn, table, column).values({**key, column: amount}).returning(table.c[column])
+    raised = _adding(conn.dialect.name, table, column).values({**key, column: amount}).returning(table.c[column])
     return int(conn.execute(raised).scalar_one())
 
 
-def adding(conn: Connection, table: Table, column: str) -> Any:
-    """A statement that adds to a counter, which begins at 0 with its row; it takes whole rows as parameters."""
-    return _adding(conn.dialect.name, table, column)
+def add(conn: Connection, table: Table, column: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Add to counters that each begin at 0 with their rows, in the order given.
+
+    Args:
+        rows: whole rows; no two of the same counter.
+    """
+    if len(rows) > _TOGETHER:
+        conn.execute(_adding(conn.dialect.name, table, column), rows)
+        return
+    given = {f"{name}_{place}": value for place, row in enumerate(rows) for name, value in row.items()}
+    conn.execute(_adding_together(conn.dialect.name, table, column, len(rows)), given)
+
+
+_TOGETHER = 8
+"""Rows of one statement, of which each number has its own; a statement for many rows costs the driver three."""
+
+
+@lru_cache
+def _adding_together(dialect_name: str, table: Table, column: str, rows: int) -> Any:
+    row = _adding(dialect_name, table, column)
+    return row.values(
+        [{c.name: bindparam(f"{c.name}_{place}", type_=c.type) for c in table.c} for place in range(rows)]
+    )
 
 
 @lru_cache

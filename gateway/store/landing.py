@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -61,11 +62,6 @@ _PAGE = 50_000
 _MANY = 1_000
 """Changes from which on the database's planner is told of them; below, telling costs more than it gains."""
 
-_HELD_POSITION = (
-    select(positions.c.last_seq, positions.c.last_landed_at)
-    .where(positions.c.record_type == bindparam("of_type"))
-    .with_for_update()
-)
 _MOVING = update(positions).where(positions.c.record_type == bindparam("of_type"))
 
 NEW, CHANGED, WITHDRAWN = "new", "changed", "withdrawn"
@@ -142,11 +138,22 @@ class Teaching:
     rows: int
 
 
-def hold_feed(conn: Connection, record_type: str, now: str) -> Position:
-    """Wait for the feed's landing lock and hold it until the transaction ends."""
-    row = conn.execute(_HELD_POSITION, {"of_type": record_type}).one()
+def hold_feed(conn: Connection, record_type: str, now: str, *, is_large_act: bool = False) -> Position:
+    """Wait for the feed's landing lock and hold it until the transaction ends.
+
+    Args:
+        is_large_act: what follows is done with the settings of ``dialect.large_act``.
+    """
+    row = conn.execute(_holding(conn.dialect.name, is_large_act), {"of_type": record_type}).one()
     # A clock that was set back must not put a later version before an earlier one in time.
     return Position(record_type, row.last_seq, max(now, row.last_landed_at))
+
+
+@lru_cache
+def _holding(dialect_name: str, is_large_act: bool) -> Select[Any]:
+    settings = dialect.large_act(dialect_name) if is_large_act else ()
+    held = select(positions.c.last_seq, positions.c.last_landed_at, *settings)
+    return held.where(positions.c.record_type == bindparam("of_type")).with_for_update()
 
 
 def standing(conn: Connection, record_type: str, source: str) -> int:

@@ -14,7 +14,7 @@ from gateway.api.metrics import counters
 from gateway.home import initialise
 from gateway.replay import correct
 from gateway.store import Store
-from gateway.store.counts import DELIVERIES, REJECTIONS, STANDING, counts, kept, recounted
+from gateway.store.counts import DELIVERIES, REJECTIONS, STANDING, count, counts, kept, recounted
 from tests.support.companies import BAKERY, DAIRY, MILL, WRONG_CHECK
 from tests.support.deliveries import COMPANY_LIST, company_list, land, upload
 from tests.support.standing import verified
@@ -99,3 +99,16 @@ def test_a_false_counter_is_named_and_counted_again_by_init(store: Store, now: d
 
     assert said(store) == about(landed=1, registration=1)
     assert verified(store).ok
+
+
+@pytest.mark.parametrize("number", [1, 8, 9])
+def test_few_counters_and_many_are_added_to_alike(store: Store, number: int) -> None:
+    wanted = {(DELIVERIES, f"agency/source_{place:02}", "landed"): place + 1 for place in range(number)}
+
+    for _ in range(2):
+        with store.write() as conn:
+            for key, n in reversed(wanted.items()):
+                count(conn, *key, n)
+
+    with store.read() as conn:
+        assert kept(conn) == {key: 2 * n for key, n in wanted.items()}

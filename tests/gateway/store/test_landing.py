@@ -7,7 +7,8 @@ import threading
 from collections.abc import Mapping
 
 import polars as pl
-from sqlalchemy import select
+import pytest
+from sqlalchemy import func, select
 
 from gateway.store import Store
 from gateway.store.counts import counting
@@ -208,3 +209,19 @@ def test_concurrent_landings_leave_no_gap_and_no_double(store: Store) -> None:
     assert seen == list(range(1, writers * rounds * rows + 1))
     with store.read() as conn:
         assert last_position(conn, TYPE) == len(seen)
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_a_large_act_keeps_its_sorts_in_memory_until_it_ends(store: Store) -> None:
+    asked = select(*(func.current_setting(name) for name in ("work_mem", "enable_bitmapscan", "random_page_cost")))
+    with store.write() as conn:
+        usual = tuple(conn.execute(asked).one())
+
+    with store.write() as conn:
+        hold_feed(conn, TYPE, AT, is_large_act=True)
+        of_the_act = tuple(conn.execute(asked).one())
+        afterwards_the_same = conn.connection.driver_connection
+    with store.write() as conn:
+        assert conn.connection.driver_connection is afterwards_the_same
+        assert tuple(conn.execute(asked).one()) == usual
+    assert of_the_act == ("128MB", "off", "1.1") != usual
