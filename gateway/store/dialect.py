@@ -53,6 +53,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from gateway.store.copying import HEADER, TRAILER, packed
+from gateway.store.turns import turn
 from gateway.store.types import Document
 
 BUSY_TIMEOUT_S = 60
@@ -62,6 +63,8 @@ TRUSTED_S = 2.0
 """A connection that was given back within so many seconds is taken to be one still."""
 
 _RETURNED = "xinqiao_returned"
+
+_FILE = "xinqiao_file"
 
 FEW = 200
 """Rows or values that go along with a statement; more are loaded into a temporary table."""
@@ -93,18 +96,46 @@ def prepare(engine: Engine) -> None:
         event.listen(engine, "checkout", partial(_demand_alive, engine))
 
 
-def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
+def _sqlite_connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     # The driver must not begin transactions by itself: _sqlite_begin says which kind.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
         cursor.execute(f"PRAGMA {pragma}")
+    # Empty for a database that lies in memory.
+    _, _, record.info[_FILE] = cursor.execute("PRAGMA database_list").fetchone()
     cursor.close()
 
 
 def _sqlite_begin(conn: Connection) -> None:
     write = conn.get_execution_options().get("xinqiao_write", False)
     conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def in_turn(conn: Connection) -> Iterator[None]:
+    """Let a transaction that writes begin when it is its turn; PostgreSQL lets everybody queue for each lock anyway.
+
+    Waiting for one's turn and for the write lock take one patience together. If it ends before the turn has come,
+    ``BEGIN`` is left none, and says what it always says then.
+    """
+    file = conn.info.get(_FILE)
+    if not file:
+        yield
+        return
+    driver = cast(sqlite3.Connection, conn.connection.driver_connection)
+    with turn(file, BUSY_TIMEOUT_S) as left_s:
+        if left_s < BUSY_TIMEOUT_S:
+            _be_patient(driver, left_s)
+        try:
+            yield
+        finally:
+            if left_s < BUSY_TIMEOUT_S:
+                _be_patient(driver, BUSY_TIMEOUT_S)
+
+
+def _be_patient(connection: sqlite3.Connection, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}").close()
 
 
 def _note_return(_connection: object, record: ConnectionPoolEntry) -> None:

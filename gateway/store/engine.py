@@ -42,11 +42,12 @@ class Store:
         """A transaction that is committed at the end of the block, or leaves nothing.
 
         On SQLite it takes the single write lock at once (``BEGIN IMMEDIATE``), so that it can
-        never fail half-way because another writer came first.
+        never fail half-way because another writer came first; whoever asks first has it first.
+        No thread may ask within its own transaction there: it would wait for itself.
         """
         with self.engine.connect() as conn:
             conn = conn.execution_options(xinqiao_write=True)
-            with conn.begin(), counts.counting(conn):
+            with dialect.in_turn(conn), conn.begin(), counts.counting(conn):
                 yield conn
 
     def __enter__(self) -> Self:
