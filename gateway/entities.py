@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -11,9 +12,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Insert,
     Select,
     Table,
     and_,
+    bindparam,
     func,
     insert,
     literal,
@@ -125,7 +128,7 @@ def _learn_registrations(conn: Connection, teaching: Teaching, authority: int, *
         return max(
             _learn_page(
                 conn,
-                page.subquery("said"),
+                page,
                 authority,
                 known,
                 is_first=is_first,
@@ -138,7 +141,7 @@ def _learn_registrations(conn: Connection, teaching: Teaching, authority: int, *
 
 def _learn_page(
     conn: Connection,
-    said: FromClause,
+    page: Select[Any],
     authority: int,
     known: Table,
     *,
@@ -154,14 +157,16 @@ def _learn_page(
         are_few: rows of this page, for a single answer.
         fitting: how many rows this page, the only one, has at most, if they all fit; see ``fits_its_row``.
     """
-    row = _entity(said, authority)
-    added = 0 if fitting is None else _add(conn, known, said, row, is_first)
+    adding = _adding(known, page, is_first)
+    added = 0 if fitting is None else dialect.counted(conn, adding, {"ranked": authority})
     if added and added == fitting:
         # None of these entities was known, so nothing differs from what stands.
         return Taught.NEW
+    said = page.subquery("said")
+    row = _entity(said, literal(authority))
     told = dialect.fetch(conn, _more_than_its_row(said, row, is_first), _TOLD, are_few=are_few)
     if fitting is None:
-        added = _add(conn, known, said, row, is_first)
+        added = dialect.counted(conn, adding, {"ranked": authority})
     if told.is_empty():
         return Taught.NEW if added else Taught.NOTHING
     # What is replaced, or is not preferred, is kept: rows of other agencies may still carry it.
@@ -188,7 +193,7 @@ def _learn_page(
     return Taught.NEW if differing.is_empty() else Taught.CHANGED
 
 
-def _entity(said: FromClause, authority: int) -> dict[str, ColumnElement[Any]]:
+def _entity(said: FromClause, authority: ColumnElement[int]) -> dict[str, ColumnElement[Any]]:
     """The row of an entity as its registration makes it."""
     return {
         "uscc": said.c.uscc,
@@ -198,7 +203,7 @@ def _entity(said: FromClause, authority: int) -> dict[str, ColumnElement[Any]]:
         "region_code": func.coalesce(said.c.region_code, func.substr(said.c.uscc, 3, 6)),
         "address_form": said.c.address_form,
         "registration_no": said.c.registration_no,
-        "authority": literal(authority),
+        "authority": authority,
     }
 
 
@@ -229,14 +234,19 @@ def _replace(conn: Connection, said: FromClause, row: Mapping[str, ColumnElement
     return dialect.counted(conn, update(entities).values({n: v for n, v in row.items() if n != "uscc"}).where(may))
 
 
-def _add(
-    conn: Connection, known: Table, said: FromClause, row: Mapping[str, ColumnElement[Any]], is_first: bool
-) -> int:
+@lru_cache(maxsize=64)
+def _adding(known: Table, page: Select[Any], is_first: bool) -> Insert:
+    """Adds the entities of a page that are not there; its parameter ``ranked`` is the rank of their source.
+
+    Few rows that go along with it are the same page each time, and so the same statement.
+    """
+    said = page.subquery("said")
+    row = _entity(said, bindparam("ranked", type_=known.c.authority.type))
     # In order, because an index takes in neighbours much quicker than strangers.
     rows = select(*(value.label(name) for name, value in row.items())).order_by(said.c.uscc)
     if not is_first:
         rows = rows.outerjoin_from(said, entities, entities.c.uscc == said.c.uscc).where(entities.c.uscc.is_(None))
-    return dialect.counted(conn, insert(known).from_select(list(row), rows, include_defaults=False))
+    return insert(known).from_select(list(row), rows, include_defaults=False)
 
 
 def _both(differing: pl.DataFrame, name: str) -> list[pl.DataFrame]:

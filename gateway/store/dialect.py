@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date
 from functools import lru_cache, partial
 from typing import Any, cast
@@ -77,6 +78,10 @@ _JOINED = 256
 
 _BLOCK = 64 * 1024
 """Bytes of streamed text handed on at a time."""
+
+
+_GIVEN: ContextVar[str] = ContextVar("rows given")
+"""The rows that go along with statements, as JSON."""
 
 
 def engine_options(url: str) -> dict[str, Any]:
@@ -164,8 +169,18 @@ def one_of(conn: Connection, column: ColumnElement[Any], values: Sequence[Any]) 
     """Whether a column has one of the values, at most ``FEW``: one statement, planned once however many they are."""
     if conn.dialect.name != "postgresql":
         return column.in_(values)
-    kind = LargeBinary() if isinstance(column.type, LargeBinary) else Text()
-    return column == any_(literal(list(values), ARRAY(kind)))
+    return column == any_(literal(list(values), ARRAY(_plain_type(column))))
+
+
+def one_of_given(dialect_name: str, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The same for values that come when the statement is executed, as its parameter ``name``."""
+    if dialect_name != "postgresql":
+        return column.in_(bindparam(name, expanding=True))
+    return column == any_(bindparam(name, type_=ARRAY(_plain_type(column))))
+
+
+def _plain_type(column: ColumnElement[Any]) -> LargeBinary | Text:
+    return LargeBinary() if isinstance(column.type, LargeBinary) else Text()
 
 
 def takes_rows(conn: Connection) -> bool:
@@ -173,12 +188,22 @@ def takes_rows(conn: Connection) -> bool:
     return conn.dialect.name == "postgresql"
 
 
-def rows_given(name: str, columns: Sequence[Column[Any]], frame: pl.DataFrame) -> FromClause:
-    """At most ``FEW`` rows as a table that exists in the statement alone: one JSON text that the server takes apart.
+def rows_given(name: str, columns: Sequence[Column[Any]]) -> FromClause:
+    """Rows as a table that exists in a statement alone: one JSON text that the server takes apart, see ``giving``.
 
     A temporary table costs four statements, and as many rows in the database's own catalogue that it must clean
     up again; a small delivery spent more on those than on everything else. An array for each column cost our own
     processor more than the statement cost the server, once more in each statement that names the table.
+    """
+    # Asked for when a statement is executed: so the table, and statements that name it, are made once for all rows.
+    written = cast_to(bindparam("rows_given", callable_=_GIVEN.get, type_=Text), JSON)
+    given = func.json_to_recordset(written).table_valued(*(Column(c.name, c.type) for c in columns))
+    return given.render_derived(name=name, with_types=True)
+
+
+@contextmanager
+def giving(columns: Sequence[Column[Any]], frame: pl.DataFrame) -> Iterator[None]:
+    """Within it, and in this thread, the rows of tables of ``rows_given`` are those of a frame, at most ``FEW``.
 
     Args:
         columns: of the table; those that ``frame`` lacks are null.
@@ -191,9 +216,11 @@ def rows_given(name: str, columns: Sequence[Column[Any]], frame: pl.DataFrame) -
     names = [column.name for column in told]
     rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
     # Written once, for every statement that names the table.
-    written = cast_to(literal(json.dumps(rows, ensure_ascii=False), Text), JSON)
-    given = func.json_to_recordset(written).table_valued(*(Column(c.name, c.type) for c in columns))
-    return given.render_derived(name=name, with_types=True)
+    before = _GIVEN.set(json.dumps(rows, ensure_ascii=False))
+    try:
+        yield
+    finally:
+        _GIVEN.reset(before)
 
 
 def _in_json(column: Column[Any], value: Any) -> Any:
@@ -460,9 +487,9 @@ def insert_missing_of(conn: Connection, table: Table, query: Select[Any]) -> int
     return counted(conn, statement.on_conflict_do_nothing())
 
 
-def counted(conn: Connection, statement: Insert | Update) -> int:
+def counted(conn: Connection, statement: Insert | Update, parameters: Mapping[str, Any] | None = None) -> int:
     """Execute a statement; returns how many rows it wrote, which SQLAlchemy keeps of an INSERT only if asked to."""
-    return conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+    return conn.execute(statement, parameters, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def insert_missing_row(conn: Connection, table: Table, row: Mapping[str, Any]) -> bool:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Insert,
     Integer,
     LargeBinary,
     Select,
@@ -258,32 +259,41 @@ class _Landing:
     chunks: list[ColumnElement[bool]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        said = {"source": self.source, "delivery_id": self.delivery_id, "landed_at": self.position.landed_at}
-        object.__setattr__(self, "constants", {name: literal(value) for name, value in said.items()})
+        object.__setattr__(self, "constants", {name: literal(value) for name, value in self._said.items()})
+
+    @property
+    def _said(self) -> dict[str, str]:
+        """What is the same in every version of this landing."""
+        return {"source": self.source, "delivery_id": self.delivery_id, "landed_at": self.position.landed_at}
 
     def knows_any(self) -> bool:
         """Whether any staged record has a version already."""
         rows, versions = self.staged.rows, self.versions
         if self.staged.puts + self.staged.withdrawals <= dialect.FEW:
             keys = [key for digest in self.staged.digests() for key in digest["record_key"]]
-            known = select(versions.c.seq).where(dialect.one_of(self.conn, versions.c.record_key, keys))
-        else:
-            known = select(rows.c.ord).join(versions, versions.c.record_key == rows.c.record_key)
+            return self.conn.execute(_any_known(self.conn.dialect.name, versions), {"keys": keys}).first() is not None
+        known = select(rows.c.ord).join(versions, versions.c.record_key == rows.c.record_key)
         return self.conn.execute(known.limit(1)).first() is not None
 
     def append_all(self, versions: Table) -> Change:
         """Every put becomes the first version of its record, in the order of the delivery."""
         rows, last = self.staged.rows, self.position.last_seq
+        are_given = not isinstance(rows, Table)
         for digest in self.staged.digests():
             puts = digest.filter(pl.col("op") == PUT)
             if puts.is_empty():
                 continue
             numbers = pl.int_range(last + 1, last + 1 + puts.height, dtype=pl.Int64, eager=True)
             self._tell(puts.with_columns(seq=numbers, version=pl.lit(1, pl.Int64)))
-            here = rows.c.ord.between(puts["ord"][0], puts["ord"][-1]) & (rows.c.op == PUT)
-            seq = func.row_number().over(order_by=rows.c.ord) + last
-            self._append(versions, self._puts(seq, literal(1)).where(here))
-            self.chunks.append(here)
+            if are_given:
+                # One chunk is all there is.
+                said = {f"said_{name}": value for name, value in self._said.items()}
+                self.conn.execute(_appending(self.position.record_type, rows, versions), {**said, "said_before": last})
+            else:
+                here = rows.c.ord.between(puts["ord"][0], puts["ord"][-1]) & (rows.c.op == PUT)
+                seq = func.row_number().over(order_by=rows.c.ord) + last
+                self._append(versions, self._puts(seq, literal(1)).where(here))
+                self.chunks.append(here)
             last += puts.height
         landed = last - self.position.last_seq
         return Change(landed, 0, 0, 0, self.staged.withdrawals, *self._range(landed))
@@ -315,22 +325,24 @@ class _Landing:
 
     def appended(self, lessons: Mapping[str, str], change: Change) -> Teaching:
         """The lessons of what ``append_all`` appended, a chunk at a time."""
-        pages = [self._lessons(lessons).where(chunk) for chunk in self.chunks] if lessons else []
-        return Teaching(pages, change.new)
+        if not lessons or not change.new:
+            return Teaching([], 0)
+        if not isinstance(self.staged.rows, Table):
+            return Teaching([_lessons_given(self.staged.rows, tuple(lessons.items()))], change.new)
+        return Teaching([_lessons(self.staged.rows, lessons).where(chunk) for chunk in self.chunks], change.new)
 
     def fated(self, fates: Table, lessons: Mapping[str, str], change: Change) -> Teaching:
         """The lessons of every put that became a version, a page at a time."""
         if not lessons or change.first_seq is None or change.last_seq is None:
             return Teaching([], 0)
-        told = self._lessons(lessons).join(fates, fates.c.ord == self.staged.rows.c.ord).where(fates.c.op == PUT)
+        told = (
+            _lessons(self.staged.rows, lessons)
+            .join(fates, fates.c.ord == self.staged.rows.c.ord)
+            .where(fates.c.op == PUT)
+        )
         starts = range(change.first_seq, change.last_seq + 1, _PAGE)
         pages = [told.where(fates.c.seq.between(start, start + _PAGE - 1)) for start in starts]
         return Teaching(pages, change.new + change.changed)
-
-    def _lessons(self, lessons: Mapping[str, str]) -> Select[Any]:
-        rows = self.staged.rows
-        named = (rows.c[column].label(name) for column, name in lessons.items())
-        return select(rows.c.uscc, *named).select_from(rows).where(rows.c.uscc.is_not(None))
 
     def _range(self, landed: int) -> tuple[int | None, int | None]:
         return (self.position.last_seq + 1, self.position.last_seq + landed) if landed else (None, None)
@@ -408,15 +420,10 @@ class _Landing:
             yield dialect.fetch(self.conn, query, {name: LANDED[name] for name in names})
 
     def _tell(self, versions: pl.DataFrame) -> None:
-        constants = {"source": self.source, "delivery_id": self.delivery_id, "landed_at": self.position.landed_at}
-        self.told(versions.with_columns(**{name: pl.lit(v) for name, v in constants.items()}).select(list(LANDED)))
+        self.told(versions.with_columns(**{name: pl.lit(v) for name, v in self._said.items()}).select(list(LANDED)))
 
     def _puts(self, seq: ColumnElement[Any], version: ColumnElement[Any]) -> Select[Any]:
-        rows = self.staged.rows
-        same = ("record_key", "uscc", "payload", "sealed", "content_hash")
-        values = {"seq": seq, "version": version, "op": literal(PUT), **self.constants}
-        values |= {name: rows.c[name] for name in (*same, *(c.name for c in facet_columns(self.position.record_type)))}
-        return select(*(value.label(name) for name, value in values.items())).select_from(rows)
+        return _puts(self.staged.rows, self.position.record_type, seq, version, self.constants)
 
     def _append(self, versions: Table, query: Select[Any]) -> None:
         names = query.selected_columns.keys()
@@ -444,6 +451,47 @@ class _Landing:
     def _before(self, fates: Table) -> ColumnElement[bool]:
         """The version that a fate follows, by the index of record keys."""
         return and_(self.versions.c.record_key == fates.c.record_key, self.versions.c.version == fates.c.version - 1)
+
+
+def _puts(
+    rows: FromClause,
+    record_type: str,
+    seq: ColumnElement[Any],
+    version: ColumnElement[Any],
+    constants: Mapping[str, ColumnElement[Any]],
+) -> Select[Any]:
+    """Staged rows as versions."""
+    same = ("record_key", "uscc", "payload", "sealed", "content_hash")
+    values = {"seq": seq, "version": version, "op": literal(PUT), **constants}
+    values |= {name: rows.c[name] for name in (*same, *(c.name for c in facet_columns(record_type)))}
+    return select(*(value.label(name) for name, value in values.items())).select_from(rows)
+
+
+def _lessons(rows: FromClause, lessons: Mapping[str, str]) -> Select[Any]:
+    named = (rows.c[column].label(name) for column, name in lessons.items())
+    return select(rows.c.uscc, *named).select_from(rows).where(rows.c.uscc.is_not(None))
+
+
+# Statements about rows that go along with them, made once for each record type: making them cost a small delivery
+# more than executing them.
+
+
+@lru_cache(maxsize=64)
+def _any_known(dialect_name: str, versions: Table) -> Select[Any]:
+    return select(versions.c.seq).where(dialect.one_of_given(dialect_name, versions.c.record_key, "keys")).limit(1)
+
+
+@lru_cache(maxsize=64)
+def _appending(record_type: str, rows: FromClause, versions: Table) -> Insert:
+    constants = {n: bindparam(f"said_{n}", type_=versions.c[n].type) for n in ("source", "delivery_id", "landed_at")}
+    seq = func.row_number().over(order_by=rows.c.ord) + bindparam("said_before", type_=BigInteger)
+    query = _puts(rows, record_type, seq, literal(1), constants).where(rows.c.op == PUT)
+    return insert(versions).from_select(query.selected_columns.keys(), query, include_defaults=False)
+
+
+@lru_cache(maxsize=64)
+def _lessons_given(rows: FromClause, lessons: tuple[tuple[str, str], ...]) -> Select[Any]:
+    return _lessons(rows, dict(lessons)).where(rows.c.op == PUT)
 
 
 def mentioned_once(conn: Connection, rows: Table) -> bool:

@@ -12,6 +12,7 @@ import io
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -165,11 +166,18 @@ def temporary_rows(conn: Connection, record_type: str, rows: pl.DataFrame) -> It
         statement, and nothing can be taken out of it.
     """
     if rows.height <= dialect.FEW and dialect.takes_rows(conn) and _each_is_another(rows):
-        yield dialect.rows_given("staged", row_columns(record_type), rows)
+        with dialect.giving(row_columns(record_type), rows):
+            yield _given(record_type)
         return
     with dialect.temporary(conn, "staged", row_columns(record_type)) as table:
         dialect.bulk_load(conn, table, rows)
         yield table
+
+
+@lru_cache
+def _given(record_type: str) -> FromClause:
+    """Staged rows that go along with each statement; made once, so that statements that name them can be, too."""
+    return dialect.rows_given("staged", row_columns(record_type))
 
 
 def _each_is_another(rows: pl.DataFrame) -> bool:

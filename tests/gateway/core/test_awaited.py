@@ -93,7 +93,7 @@ def test_what_a_process_left_unlinked_when_it_was_killed_is_linked_by_the_one_af
     assert looked_at == ["complaint"]
 
 
-@pytest.mark.parametrize("step", ["seal", "link_waiting"])
+@pytest.mark.parametrize("step", ["seal_committed", "link_waiting"])
 def test_what_a_landing_left_unlinked_when_it_failed_is_linked_by_the_next_that_teaches(
     store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 import polars as pl
 import pytest
-from sqlalchemy import Boolean, Column, Date, Integer, LargeBinary, String, select
+from sqlalchemy import Boolean, Column, Connection, Date, Integer, LargeBinary, String, select
+from sqlalchemy.exc import StatementError
 
 from gateway.store import Store
 from gateway.store.stage import row_columns, temporary_rows
@@ -66,3 +68,23 @@ def test_columns_that_were_not_given_are_null(store: Store) -> None:
         "record_key": b"k" * 16,
         "op": "put",
     }
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_statements_that_name_given_rows_are_made_once_and_give_the_rows_of_whoever_executes_them(store: Store) -> None:
+    def given(key: bytes) -> pl.DataFrame:
+        return pl.DataFrame({"ord": [1], "record_key": [key * 16], "op": ["put"]})
+
+    def keys(of: Connection) -> list[bytes]:
+        return list(of.execute(asked).scalars())
+
+    with store.write() as conn, temporary_rows(conn, "licence", given(b"a")) as staged:
+        asked = select(staged.c.record_key)
+        with store.write() as other, temporary_rows(other, "licence", given(b"b")) as inner:
+            within = keys(other)
+        with ThreadPoolExecutor(1) as thread, pytest.raises(StatementError, match="LookupError"):
+            thread.submit(keys, conn).result()
+        afterwards = keys(conn)
+
+    assert inner is staged
+    assert (within, afterwards) == ([b"b" * 16], [b"a" * 16])
