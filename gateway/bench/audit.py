@@ -7,14 +7,14 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.engine import make_url
 
 from gateway.audit.files import log_folder
@@ -23,7 +23,7 @@ from gateway.audit.keys import load_verifier
 from gateway.audit.log import current_checkpoint
 from gateway.audit.merkle import leaf_hashes
 from gateway.audit.problems import Problems
-from gateway.audit.reading import what_did, who_changed, who_read
+from gateway.audit.reading import Listed, what_did, who_changed, who_read
 from gateway.audit.static_log import log_in_folder, verify_static
 from gateway.audit.tables import entries
 from gateway.audit.verify_log import verify_log
@@ -52,7 +52,9 @@ def run(
         settings: its ``database_url`` names the server if it is a PostgreSQL; otherwise one is started.
 
     Returns:
-        milliseconds of each question and proof (median and slowest), ``verify_entries_per_s`` (entries, index
+        milliseconds of each question and proof (median and slowest), as the limit ``..._bare_ms`` (the same entries by
+        their ids alone, thrown away; of a proof its entry by its place) and ``..._ratio_to_bare``, that by the
+        question's median; ``verify_entries_per_s`` (entries, index
         tables, tree and files of the database's log) and ``verify_static_entries_per_s`` (the static files alone),
         ``verify_entries_per_cpu_s`` (per second of this process' processor time, all threads), ``sha256_entries_per_s``
         (of a processor hashing the same bodies and nothing else) and the ratio of the two.
@@ -61,16 +63,20 @@ def run(
     with _filled(settings, postgres, scale, told) as store:
         spent = time.perf_counter()
         figures: dict[str, Any] = {"entries": count, "database": "postgresql" if postgres else "sqlite"}
-        for name, milliseconds in _questions(store, scale, told).items():
-            figures[f"{name}_ms"] = _rounded(statistics.median(milliseconds))
-            figures[f"{name}_slowest_ms"] = _rounded(max(milliseconds))
+        for name, asked in _questions(store, scale, told).items():
+            milliseconds, bare = map(statistics.median, zip(*asked, strict=True))
+            figures[f"{name}_ms"] = _rounded(milliseconds)
+            figures[f"{name}_slowest_ms"] = _rounded(max(taken for taken, _ in asked))
+            figures[f"{name}_bare_ms"] = _rounded(bare)
+            figures[f"{name}_ratio_to_bare"] = _rounded(bare / milliseconds)
         figures |= _verified(store, count, told)
     figures["measured_in_s"] = round(time.perf_counter() - spent)
     figures["peak_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     return figures
 
 
-def _questions(store: Store, scale: Scale, told: Callable[[str], None]) -> dict[str, list[float]]:
+def _questions(store: Store, scale: Scale, told: Callable[[str], None]) -> dict[str, list[tuple[float, float]]]:
+    """Name of the question -> milliseconds of each that was asked, and of its limit right after it."""
     drawn = random.Random(scale.seed)  # noqa: S311 - which entities are asked about is no secret
     asked = pl.DataFrame(
         {
@@ -81,19 +87,41 @@ def _questions(store: Store, scale: Scale, told: Callable[[str], None]) -> dict[
     told("who-read, who-changed, what-did, proof")
     with store.read() as conn:
         found = {
-            "who_read": [_timed(who_read, conn, code) for code in asked["uscc"]],
-            "who_changed": [_timed(who_changed, conn, code) for code in asked["uscc"]],
-            "what_did": [_timed(what_did, conn, urn) for urn in asked["urn"]],
+            "who_read": [_answered(conn, who_read, code) for code in asked["uscc"]],
+            "who_changed": [_answered(conn, who_changed, code) for code in asked["uscc"]],
+            "what_did": [_answered(conn, what_did, urn) for urn in asked["urn"]],
         }
     places = [drawn.randrange(scale.entries) for _ in range(PROOFS)]
-    return found | {"proof": [_timed(inclusion_at, store, place) for place in places]}
+    return found | {"proof": [_proved(store, place) for place in places]}
 
 
-def _timed(act: Callable[..., object], *arguments: object) -> float:
-    """Milliseconds."""
+def _answered(conn: Connection, ask: Callable[[Connection, str], list[Listed]], about: str) -> tuple[float, float]:
+    taken, found = _timed(ask, conn, about)
+    bare, _ = _timed(_fetch_bare, conn, [one.entry_id for one in found])
+    return taken, bare
+
+
+def _fetch_bare(conn: Connection, ids: Sequence[int]) -> None:
+    """The bodies of entries, neither looked for nor read."""
+    # Databases limit the number of parameters of one statement.
+    for start in range(0, len(ids), 1_000):
+        conn.execute(select(entries.c.body).where(entries.c.id.in_(ids[start : start + 1_000]))).all()
+
+
+def _proved(store: Store, place: int) -> tuple[float, float]:
+    def bare() -> None:
+        with store.ask() as conn:
+            conn.execute(select(entries.c.body).where(entries.c.idx == place)).one()
+
+    taken, _ = _timed(inclusion_at, store, place)
+    return taken, _timed(bare)[0]
+
+
+def _timed(act: Callable[..., Any], *arguments: object) -> tuple[float, Any]:
+    """Milliseconds, and what came of it."""
     begun = time.perf_counter()
-    act(*arguments)
-    return (time.perf_counter() - begun) * 1000
+    result = act(*arguments)
+    return (time.perf_counter() - begun) * 1000, result
 
 
 def _verified(store: Store, count: int, told: Callable[[str], None]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a small delivery costs over mutual TLS, from sending the file to having the receipt with its proof."""
+"""What a small delivery costs over mutual TLS, from sending to the receipt with its proof, beside a fixed body."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from gateway.bench.access import installed, percentiles
+from gateway.bench.fixed import FIXED
 from gateway.client import client
 from gateway.settings import Settings
 from schemas.identifiers import organisation, uscc
@@ -38,7 +39,8 @@ def run(
         seconds: for each size.
 
     Returns:
-        for each size p50 and p99 in milliseconds and how many deliveries they are of.
+        for each size p50 and p99 in milliseconds and how many deliveries they are of; as the limit those of ``fixed``:
+        after each delivery the same connection asks for a fixed body, for which nothing is read, written or signed.
 
     Raises:
         AssertionError: a delivery did not land, or its receipt has no proof.
@@ -53,7 +55,7 @@ def run(
         installed(settings, postgres, entities, seed, told) as (_, access, _),
         client(access.url, access.ca, access.certificate, access.key) as own,
     ):
-        number = 0
+        number, fixed = 0, list[float]()
         for rows in DELIVERED:
             told(f"deliveries of {rows} rows")
             spent: list[float] = []
@@ -61,9 +63,11 @@ def run(
             while len(spent) <= _WARM_UP or time.perf_counter() - begun < seconds:
                 spent.append(_deliver(own, number, rows))
                 number += rows
+                fixed.append(_ask_fixed(own))
             measured = spent[_WARM_UP:]
             figures[f"delivery_{rows}_p50_ms"], figures[f"delivery_{rows}_p99_ms"] = percentiles(measured)
             figures[f"delivery_{rows}_count"] = len(measured)
+        figures["fixed_p50_ms"], figures["fixed_p99_ms"] = percentiles(fixed[_WARM_UP:])
     return figures
 
 
@@ -80,6 +84,13 @@ def _deliver(own: httpx.Client, first: int, rows: int) -> float:
     if answer.status_code != 201 or answer.json()["new"] != rows or "audit" not in answer.json():
         raise AssertionError(f"not landed: {answer.text[:500]}")
     return spent
+
+
+def _ask_fixed(own: httpx.Client) -> float:
+    """Milliseconds of an exchange with the same server, in which it does nothing."""
+    begun = time.perf_counter()
+    own.get(FIXED).raise_for_status()
+    return (time.perf_counter() - begun) * 1000
 
 
 def _company_list(first: int, rows: int) -> bytes:

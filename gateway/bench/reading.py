@@ -31,7 +31,8 @@ def lookups(store: Store, record_type: str) -> dict[str, Any]:
     Returns:
         milliseconds: ``p50`` and ``p99`` of ``lookup``, ``lookup_as_of``, and as the limit of ``bare``, the same
         rows by a prepared query of the driver's own; ``first_touch``: the look-up that came before these of the same
-        code, whose pages may have to come from the disk.
+        code, whose pages may have to come from the disk. ``lookup_ratio_to_bare``: the bare query's p50 by the
+        look-up's.
     """
     codes, as_of = _codes(store, record_type, LOOKUPS)
     with store.read() as conn:
@@ -47,11 +48,13 @@ def lookups(store: Store, record_type: str) -> dict[str, Any]:
         for code in codes:
             for name, way in ways.items():
                 taken[name].append(_seconds(lambda code=code, way=way: way(code)))  # type: ignore[misc]  # bound per turn
-    return {
+    figures = {
         f"{name}_{quantile}_ms": round(_quantile(values, share) * 1_000, 2)
         for name, values in taken.items()
         for quantile, share in (("p50", 0.50), ("p99", 0.99))
     }
+    ratio = _quantile(taken["bare"], 0.50) / _quantile(taken["lookup"], 0.50)
+    return figures | {"lookup_ratio_to_bare": round(ratio, 2)}
 
 
 def status(store: Store) -> dict[str, float]:
@@ -72,8 +75,8 @@ def feed(store: Store, record_type: str) -> dict[str, Any]:
 
     Returns:
         ``feed_rows_per_s``, ``feed_gzip_rows_per_s``, ``feed_zstd_rows_per_s``; as the limit
-        ``bare_rows_per_s``: payloads alone, fetched and thrown away; ``page_ms`` by place, medians;
-        ``feed_rss_growth_mb``: how much the process grew while it streamed.
+        ``bare_rows_per_s``: payloads alone, fetched and thrown away, and ``feed_ratio_to_bare``, the plain feed
+        against it; ``page_ms`` by place, medians; ``feed_rss_growth_mb``: how much the process grew while it streamed.
     """
     with store.read() as conn:
         until = last_position(conn, record_type)
@@ -89,8 +92,10 @@ def feed(store: Store, record_type: str) -> dict[str, Any]:
         for name, way in ways.items():
             seconds[name].append(_seconds(way))
     grown = _rss_mb() - before
-    rates = {f"{name}_rows_per_s": round(until / statistics.median(spent)) for name, spent in seconds.items()}
-    return {**rates, **_pages(store, record_type, until), "feed_rss_growth_mb": grown}
+    median = {name: statistics.median(spent) for name, spent in seconds.items()}
+    rates = {f"{name}_rows_per_s": round(until / spent) for name, spent in median.items()}
+    ratio = {"feed_ratio_to_bare": round(median["bare"] / median["feed"], 2)}
+    return {**rates, **ratio, **_pages(store, record_type, until), "feed_rss_growth_mb": grown}
 
 
 def _pages(store: Store, record_type: str, until: int) -> dict[str, float]:

@@ -50,7 +50,11 @@ _peers = click.option(
 
 @click.group("bench")
 def bench() -> None:
-    """Measure. Rates are of this machine and this moment; ratios travel better. 测速。"""
+    """Measure. Rates are of this machine and this moment; ratios travel better. 测速。
+
+    Each prints a limit, measured in the same run. Other tools (--peers) take part where rows are landed, which is all
+    that they do.
+    """
 
 
 @bench.command("contract")
@@ -59,7 +63,10 @@ def bench() -> None:
 @_seed
 @_json
 def contract(rows: int, record_type: str, seed: int, as_json: bool) -> None:
-    """Mapping and judging rows, beside plain marshmallow Schema.load(many=True) on the same rows."""
+    """Mapping and judging rows, beside plain marshmallow Schema.load(many=True) on the same rows.
+
+    The limit is looking at every cell once: its hash, by the same engine. Time is that of the processor.
+    """
     from gateway.bench import contract as judging
 
     _tell(judging.run(rows, seed, record_type), as_json)
@@ -76,7 +83,11 @@ def contract(rows: int, record_type: str, seed: int, as_json: bool) -> None:
 def pipeline(
     settings: Settings, rows: int, seed: int, is_postgres: bool, record_type: str, peers: Path | None, as_json: bool
 ) -> None:
-    """GB18030 CSV to landed, audited versions, step by step, beside bare loading of finished rows."""
+    """GB18030 CSV to landed, audited versions, step by step, beside bare loading of finished rows.
+
+    That is the limit: COPY, on SQLite executemany, into the same table with the same indexes. With --peers others
+    merge the same rows.
+    """
     from gateway.bench import pipeline as landing
 
     _tell(landing.run(rows, settings, is_postgres, record_type, seed, _progress(), peers), as_json)
@@ -108,7 +119,11 @@ def reload(
 @_json
 @click.pass_obj
 def lookup(settings: Settings, rows: int, seed: int, as_json: bool) -> None:
-    """Look-ups by code in what was landed, as it stands and as of an instant. 按代码查询。"""
+    """Look-ups by code in what was landed, as it stands and as of an instant. 按代码查询。
+
+    The limit is a bare query for the same rows over the same connection. There are no peers: those of `pipeline` land
+    rows and answer nothing.
+    """
     from gateway.bench import scale
 
     _tell(scale.run_reading("lookup", rows, settings, seed, _progress()), as_json)
@@ -120,7 +135,11 @@ def lookup(settings: Settings, rows: int, seed: int, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def feed(settings: Settings, rows: int, seed: int, as_json: bool) -> None:
-    """A feed from end to end, plain and compressed, and pages anywhere in it. 变更流。"""
+    """A feed from end to end, plain and compressed, and pages anywhere in it. 变更流。
+
+    The limit is fetching the payloads alone and throwing them away. There are no peers: those of `pipeline` have no
+    feeds.
+    """
     from gateway.bench import scale
 
     _tell(scale.run_reading("feed", rows, settings, seed, _progress()), as_json)
@@ -157,6 +176,9 @@ def scale_(
 ) -> None:
     """A city's holdings of all record types: first load, look-ups, feed, in PostgreSQL. 全量规模。
 
+    The limits are bare COPY of finished rows of the same mixture, and those of `lookup` and `feed`. Peers are in
+    `pipeline`: they know one record type and would take hours.
+
     With --record-type and --delivery-rows a single large delivery is set beside one of a million rows, memory and
     price of a row.
     """
@@ -184,7 +206,10 @@ def scale_(
 @_json
 @click.pass_obj
 def together(settings: Settings, rows: int, sources: int, seed: int, as_json: bool) -> None:
-    """Sources of different record types at once, beside the same one after the other, in PostgreSQL. 同时入库。"""
+    """Sources of different record types at once, beside the same one after the other, in PostgreSQL. 同时入库。
+
+    That is the limit: with both, every core is busy.
+    """
     from gateway.bench import together as landing
 
     _tell(landing.run(rows, sources, settings, seed, _progress()), as_json)
@@ -197,7 +222,11 @@ def together(settings: Settings, rows: int, sources: int, seed: int, as_json: bo
 @_json
 @click.pass_obj
 def audit(settings: Settings, entries: int, seed: int, is_postgres: bool, as_json: bool) -> None:
-    """Questions, proofs and full verification of a large log, beside bare SHA-256 over the same entries."""
+    """Questions, proofs and full verification of a large log, beside bare SHA-256 over the same entries.
+
+    The limit of a question is fetching the entries that answer it by their numbers. There are no peers: those of
+    `pipeline` keep no log.
+    """
     from gateway.bench import audit as auditing
 
     result = auditing.run(entries, settings, is_postgres, seed, _progress())
@@ -214,7 +243,10 @@ def audit(settings: Settings, entries: int, seed: int, is_postgres: bool, as_jso
 @_json
 @click.pass_obj
 def access(settings: Settings, entities: int, seconds: float, seed: int, is_postgres: bool, as_json: bool) -> None:
-    """Lookups over mutual TLS, with grant, masking and audit entry, beside a fixed body of the same server. 查询。"""
+    """Lookups over mutual TLS, with grant, masking and audit entry, beside a fixed body of the same server. 查询。
+
+    That is the limit. There are no peers: those of `pipeline` serve nobody.
+    """
     from gateway.bench import access as asking
 
     result = asking.run(entities, settings, is_postgres, seed, seconds, told=_progress())
@@ -231,7 +263,11 @@ def access(settings: Settings, entities: int, seconds: float, seed: int, is_post
 @_json
 @click.pass_obj
 def deliver(settings: Settings, entities: int, seconds: float, seed: int, is_postgres: bool, as_json: bool) -> None:
-    """Deliveries of 1, 10 and 100 rows over mutual TLS, from sending to the receipt with its proof. 小批量报送。"""
+    """Deliveries of 1, 10 and 100 rows over mutual TLS, from sending to the receipt with its proof. 小批量报送。
+
+    The limit is a fixed body of the same server over the same connection. There are no peers: those of `pipeline`
+    take no deliveries.
+    """
     from gateway.bench import deliver as delivering
 
     _tell(delivering.run(entities, settings, is_postgres, seed, seconds, _progress()), as_json)
@@ -245,7 +281,10 @@ def deliver(settings: Settings, entities: int, seconds: float, seed: int, is_pos
 @_json
 @click.pass_obj
 def resolve(settings: Settings, rows: int, entities: int, seed: int, is_postgres: bool, as_json: bool) -> None:
-    """Finding entities by name and place alone, every answer held against the right one. 主体关联。"""
+    """Finding entities by name and place alone, every answer held against the right one. 主体关联。
+
+    The limit is the database alone joining the same names. There are no peers: those of `pipeline` know no entities.
+    """
     from gateway.bench import resolve as resolving
 
     _tell(resolving.run(rows, entities, settings, is_postgres, seed, _progress()), as_json)
@@ -264,7 +303,10 @@ def resolve(settings: Settings, rows: int, entities: int, seed: int, is_postgres
 @_seed
 @_json
 def memory(kinds: tuple[str, ...], rows: int, only_decode: bool, seed: int, as_json: bool) -> None:
-    """Peak memory of receiving, decoding, mapping and judging a delivery, beside one a tenth its size. 内存占用。"""
+    """Peak memory of receiving, decoding, mapping and judging a delivery, beside one a tenth its size. 内存占用。
+
+    That is the limit: memory must not grow with what comes.
+    """
     from gateway.bench import memory as streaming
 
     for kind in kinds or streaming.KINDS:

@@ -20,6 +20,7 @@ def test_the_log_that_is_measured_verifies_and_every_figure_is_there(monkeypatch
     assert (figures["entries"], figures["database"]) == (3_000, "sqlite")
     for name in ("who_read", "who_changed", "what_did", "proof"):
         assert 0 < figures[f"{name}_ms"] <= figures[f"{name}_slowest_ms"]
+        assert figures[f"{name}_bare_ms"] > 0
     assert figures["verify_entries_per_s"] > 0
 
 

@@ -41,12 +41,15 @@ def test_a_run_tells_both_rates_their_ratio_and_what_became_of_the_rows() -> Non
         "marshmallow_rows_per_second",
         "ratio_to_marshmallow",
         "judge_ratio_to_marshmallow",
+        "bare_rows_per_second",
+        "ratio_to_bare",
         "accepted",
         "rejected",
         "slow_fields",
     }
     assert told["rows"] == 600 == told["accepted"] + told["rejected"]
     assert told["ratio_to_marshmallow"] > 0
+    assert told["bare_rows_per_second"] > told["map_judge_rows_per_second"]
 
 
 def test_every_field_of_every_record_type_is_judged_by_column() -> None:

@@ -16,3 +16,4 @@ def test_small_deliveries_are_measured_by_their_rows() -> None:
     for rows in DELIVERED:
         assert 0 < figures[f"delivery_{rows}_p50_ms"] <= figures[f"delivery_{rows}_p99_ms"]
         assert figures[f"delivery_{rows}_count"] >= 1
+    assert 0 < figures["fixed_p50_ms"] < figures["delivery_1_p50_ms"]
