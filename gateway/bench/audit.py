@@ -5,17 +5,13 @@ from __future__ import annotations
 import random
 import resource
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, bindparam, select, text
 
 from gateway.audit.files import log_folder
 from gateway.audit.giving_proofs import inclusion_at
@@ -28,9 +24,8 @@ from gateway.audit.static_log import log_in_folder, verify_static
 from gateway.audit.tables import entries
 from gateway.audit.verify_log import verify_log
 from gateway.bench.audit_fill import SYSTEMS, Scale, fill, system, uscc
-from gateway.bench.postgres import database, recommended, running_postgres
+from gateway.bench.stores import empty_store, server
 from gateway.clock import utc_now
-from gateway.home import initialise, open_home
 from gateway.settings import Settings
 from gateway.store import Store
 
@@ -38,6 +33,8 @@ ASKED = 50
 """Questions of each kind."""
 
 PROOFS = 300
+
+_BODY_AT = select(entries.c.body).where(entries.c.idx == bindparam("place"))
 
 _HASHED = 200_000
 """Entries whose hashing is timed as the limit."""
@@ -111,7 +108,7 @@ def _fetch_bare(conn: Connection, ids: Sequence[int]) -> None:
 def _proved(store: Store, place: int) -> tuple[float, float]:
     def bare() -> None:
         with store.ask() as conn:
-            conn.execute(select(entries.c.body).where(entries.c.idx == place)).one()
+            conn.execute(_BODY_AT, {"place": place}).one()
 
     taken, _ = _timed(inclusion_at, store, place)
     return taken, _timed(bare)[0]
@@ -164,19 +161,7 @@ def _hashing(store: Store) -> float:
 
 @contextmanager
 def _filled(settings: Settings, postgres: bool, scale: Scale, told: Callable[[str], None]) -> Iterator[Store]:
-    with ExitStack() as stack:
-        home = stack.enter_context(tempfile.TemporaryDirectory(prefix="xinqiao-bench-"))
-        own = Settings(home=Path(home))
-        if postgres:
-            server = (
-                make_url(settings.database_url)
-                if settings.database_url
-                else stack.enter_context(running_postgres(recommended()))
-            )
-            url = stack.enter_context(database(server, "xinqiao_bench_audit"))
-            own = replace(own, database_url=url.render_as_string(hide_password=False))
-        initialise(own, utc_now())
-        store = stack.enter_context(open_home(own))
+    with server(settings, postgres) as url, empty_store(url, 0) as store:
         begun = time.perf_counter()
         fill(store, scale, utc_now(), lambda what, so_far: told(f"{what} {so_far:,}"))
         _settle(store)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
 from sqlalchemy import BigInteger, Column, Connection, Text, select
-from sqlalchemy.engine import make_url
 
 from gateway.bench.memory import peak_rss_mb
-from gateway.bench.postgres import database, recommended, running_postgres
-from gateway.clock import utc_now
-from gateway.home import initialise, open_home
+from gateway.bench.stores import empty_store, server
 from gateway.resolve import resolve_frame
 from gateway.settings import Settings
 from gateway.steps import ENTITY
@@ -177,15 +171,7 @@ def _address(entity: pl.Expr) -> pl.Expr:
 
 @contextmanager
 def _filled(settings: Settings, postgres: bool, known: int, told: Callable[[str], None]) -> Iterator[Store]:
-    with ExitStack() as stack:
-        own = Settings(home=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xinqiao-bench-"))))
-        if postgres:
-            named = settings.database_url
-            server = make_url(named) if named else stack.enter_context(running_postgres(recommended()))
-            url = stack.enter_context(database(server, "xinqiao_bench_resolve"))
-            own = replace(own, database_url=url.render_as_string(hide_password=False))
-        initialise(own, utc_now())
-        store = stack.enter_context(open_home(own))
+    with server(settings, postgres) as url, empty_store(url, 0) as store:
         told(f"{known} entities")
         entity = pl.col("entity")
         every = pl.select(entity=pl.int_range(known, dtype=pl.UInt64))
