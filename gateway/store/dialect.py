@@ -43,6 +43,7 @@ from sqlalchemy import (
     literal,
     select,
     true,
+    union_all,
 )
 from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects import postgresql, sqlite
@@ -571,9 +572,14 @@ _TOGETHER = 8
 
 @lru_cache
 def _adding_together(dialect_name: str, table: Table, column: str, rows: int) -> Any:
-    row = _adding(dialect_name, table, column)
-    return row.values(
-        [{c.name: bindparam(f"{c.name}_{place}", type_=c.type) for c in table.c} for place in range(rows)]
+    # Not as VALUES of several rows, which SQLAlchemy compiles anew each time. Without a WHERE, SQLite cannot tell
+    # ON CONFLICT from a join condition.
+    given = [
+        select(*(bindparam(f"{c.name}_{place}", type_=c.type).label(c.name) for c in table.c)).where(true())
+        for place in range(rows)
+    ]
+    return _adding(dialect_name, table, column).from_select(
+        table.c.keys(), union_all(*given) if rows > 1 else given[0], include_defaults=False
     )
 
 
