@@ -10,17 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.judgement import FAULT_COLUMNS
+from schemas.judgement import no_faults
 
 PART = "_part"
 """Name of the part (file, page, worksheet) a row came in; dtype pl.String."""
 LINE = "_line"
 """Line, worksheet row or element number inside the part, counted from 1 as a person would; dtype pl.UInt32."""
-
-
-def no_faults() -> pl.DataFrame:
-    """An empty frame of :data:`FAULT_COLUMNS`."""
-    return pl.DataFrame(schema=FAULT_COLUMNS)
 
 
 @dataclass(frozen=True)

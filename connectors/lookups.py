@@ -10,6 +10,7 @@ from functools import lru_cache
 import polars as pl
 from marshmallow import ValidationError
 
+from connectors.distinct import distinct_counts, replaced
 from connectors.headings import heading_key
 from connectors.spec import Word
 from schemas.identifiers.placeholders import is_placeholder
@@ -45,13 +46,11 @@ def look_up(column: pl.Series, words: Sequence[Word], many: bool, record_type: s
         field: the field of it.
     """
     table = {heading_key(word): entry.code for entry in words for word in entry.words}
-    filled = column.drop_nulls()
-    # Both in the order met, so that what is reported about the same rows is always the same.
-    counts = zip(filled.unique(maintain_order=True), filled.unique_counts(), strict=True)
     codes: dict[str, str] = {}
     unknown: dict[str, int] = {}
     ambiguous: set[str] = set()
-    for value, count in counts:
+    # In the order met, so that what is reported about the same rows is always the same.
+    for value, count in distinct_counts(column).items():
         if is_placeholder(value):
             continue
         found, missed = _many(value, table) if many else _one(value, table)
@@ -61,10 +60,7 @@ def look_up(column: pl.Series, words: Sequence[Word], many: bool, record_type: s
                 ambiguous.add(value)
         elif found != value:
             codes[value] = found
-    translated = column.replace(
-        pl.Series(list(codes), dtype=pl.String), pl.Series(list(codes.values()), dtype=pl.String)
-    )
-    return LookedUp(translated if codes else column, unknown, frozenset(ambiguous))
+    return LookedUp(replaced(column, codes), unknown, frozenset(ambiguous))
 
 
 def _one(value: str, table: dict[str, str]) -> tuple[str, list[str]]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from connectors.decode.sheets import one_sheet
 from connectors.delivery import LINE, PART, Finding, Layout, Mapped, Sheet
+from connectors.distinct import distinct
 from connectors.findings import FREQUENT, MET, finding_of_list, merge_findings
 from connectors.headings import choose_form, heading_key, pick
 from connectors.lookups import look_up
@@ -74,12 +75,17 @@ def _combined(
         headings = {**piece.headings, **headings}
     return Mapped(
         sheet=sheet,
-        frame=pl.concat([piece.frame for piece in pieces], how="diagonal").sort(ROW),
+        frame=_in_order([piece.frame for piece in pieces]),
         form="+".join(dict.fromkeys(form for piece in pieces for form in piece.form.split("+"))),
         headings=headings,
         findings=merge_findings((*findings, *(finding for piece in pieces for finding in piece.findings))),
         faults=pl.concat([*faults, *(fault for piece in pieces for fault in piece.faults)]),
     )
+
+
+def _in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    # The rows of one piece are in order as they are.
+    return frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal").sort(ROW)
 
 
 def _map_layout(sheet: Sheet, layout: Layout, spec: SourceSpec) -> _Piece:
@@ -92,7 +98,7 @@ def _map_layout(sheet: Sheet, layout: Layout, spec: SourceSpec) -> _Piece:
         return _Piece(empty, form.name, {}, [], [])
     form = choose_form(layout, spec)
     by_key = {heading_key(heading): heading for heading in layout.headings}
-    piece = _Piece(rows.select(ROW), form.name, {}, [], [])
+    piece = _Piece(pl.DataFrame([rows[ROW]]), form.name, {}, [], [])
     used: set[str] = set()
     columns: list[pl.Series] = []
     for column in form.columns:
@@ -105,7 +111,7 @@ def _map_layout(sheet: Sheet, layout: Layout, spec: SourceSpec) -> _Piece:
             columns.append(_fill(rows, column, chosen, spec, piece))
     operation = _operation(rows, by_key, spec, piece, used)
     piece.findings.extend(_left_over(rows, layout, form, used, spec))
-    return replace(piece, frame=rows.select(ROW).with_columns(operation, *columns))
+    return replace(piece, frame=pl.DataFrame([rows[ROW], operation, *columns]))
 
 
 def _fill(rows: pl.DataFrame, column: Column, chosen: list[str], spec: SourceSpec, piece: _Piece) -> pl.Series:
@@ -135,7 +141,7 @@ def _transform(name: str, spec: SourceSpec) -> Transform:
 
 def _without_unclear(values: pl.Series, sent: pl.Series, unclear: Callable[[str], bool], piece: _Piece) -> pl.Series:
     """The values without those that were sent too unclear to be one; a finding tells of them, their rows go on."""
-    words = [word for word in sent.drop_nulls().unique(maintain_order=True) if unclear(word)]
+    words = [word for word in distinct(sent, in_order=True) if unclear(word)]
     if not words:
         return values
     hit = sent.is_in(words).fill_null(value=False)

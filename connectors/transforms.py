@@ -15,6 +15,7 @@ from typing import TypeAlias
 import polars as pl
 
 from connectors.capital import is_unclear, read_capital
+from connectors.distinct import distinct, replaced, translated
 from schemas.fields.numbers import plain_decimal
 
 Transform: TypeAlias = Callable[[Sequence[pl.Series], Mapping[str, str]], pl.Series]
@@ -33,11 +34,8 @@ _MONTH_ALONE = re.compile(r"(1[0-2]|0?[1-9])月?")
 
 def per_value(column: pl.Series, read: Callable[[str], str | None]) -> pl.Series:
     """Apply ``read`` once to every distinct value; where it gives None the value stays as it is."""
-    distinct = [value for value in column.unique().to_list() if value is not None]
-    changed = {value: new for value in distinct if (new := read(value)) is not None and new != value}
-    if not changed:
-        return column
-    return column.replace(pl.Series(list(changed), dtype=pl.String), pl.Series(list(changed.values()), dtype=pl.String))
+    changed = {value: new for value in distinct(column) if (new := read(value)) is not None and new != value}
+    return replaced(column, changed)
 
 
 def capital_amount_wan(columns: Sequence[pl.Series], options: Mapping[str, str]) -> pl.Series:
@@ -47,9 +45,8 @@ def capital_amount_wan(columns: Sequence[pl.Series], options: Mapping[str, str])
 
 def capital_currency(columns: Sequence[pl.Series], options: Mapping[str, str]) -> pl.Series:
     """``450(万美元 )`` -> ``USD``; null where the capital cannot be read, whose fault the amount names."""
-    distinct = [value for value in columns[0].unique().to_list() if value is not None]
-    codes = {value: found[1] for value in distinct if (found := read_capital(value))}
-    return columns[0].replace_strict(codes, default=None, return_dtype=pl.String)
+    codes = {value: found[1] for value in distinct(columns[0]) if (found := read_capital(value))}
+    return translated(columns[0], codes)
 
 
 def split_party(columns: Sequence[pl.Series], options: Mapping[str, str]) -> pl.Series:
@@ -66,14 +63,13 @@ def split_party(columns: Sequence[pl.Series], options: Mapping[str, str]) -> pl.
 
 def _sampling(position: int) -> Transform:
     def transform(columns: Sequence[pl.Series], options: Mapping[str, str]) -> pl.Series:
-        distinct = [value for value in columns[0].unique().to_list() if value is not None]
-        parts = {value: [part.strip() or None for part in _SAMPLING.split(value)] for value in distinct}
+        parts = {value: [part.strip() or None for part in _SAMPLING.split(value)] for value in distinct(columns[0])}
         # Without three parts only the item is known; it is the whole text.
         chosen = {
             value: part[position] if len(part) == 3 else (value if position == 0 else None)
             for value, part in parts.items()
         }
-        return columns[0].replace_strict(chosen, default=None, return_dtype=pl.String)
+        return translated(columns[0], chosen)
 
     transform.__doc__ = f"Part {position + 1} of ``不合格项目║检验结果║标准值``."
     return transform

@@ -42,12 +42,14 @@ def findable_by(record_type: str, rows: pl.DataFrame) -> frozenset[str] | None:
     """
     if record_type not in LESSONS or rows.height > dialect.FEW:
         return None
-    said = {text for name in _NUMBERS_AND_FORMS & set(LESSONS[record_type]) for text in rows[f"lesson_{name}"]}
+    said = {
+        text for name in _NUMBERS_AND_FORMS & set(LESSONS[record_type]) for text in rows[f"lesson_{name}"].to_list()
+    }
     if "name_history" in LESSONS[record_type]:
-        former = rows["lesson_name_history"].drop_nulls().to_list()
+        former = filter(None, rows["lesson_name_history"].to_list())
         said |= {match_form(name) for names in former for name in names.split(";")}
     # The organisation code inside the code: GB 32100-2015, 5.5.
-    said |= {uscc[8:17] for uscc in rows["uscc"].drop_nulls()}
+    said |= {uscc[8:17] for uscc in rows["uscc"].to_list() if uscc}
     return frozenset(text for text in said if text)
 
 

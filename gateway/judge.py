@@ -32,7 +32,7 @@ def judge(mapped: Mapped, contract: Contract, spec: SourceSpec) -> Judged:
     readable = judgement.accepted
     if mapped.faults.height:
         readable = readable.join(mapped.faults.select(ROW), on=ROW, how="anti", maintain_order="left")
-    accepted = readable.with_columns(record_keys(readable, contract, spec.source))
+    accepted = readable.hstack([record_keys(readable, contract, spec.source)])
     return Judged(mapped, accepted, pl.concat([mapped.faults, judgement.faults]), judgement.warnings)
 
 

@@ -26,7 +26,7 @@ from gateway.sealing import load_sealer
 from gateway.steps import Judged, Landed, Taught
 from gateway.store import Store, dialect
 from gateway.store.landing import Change, Position, Staged, land, standing
-from gateway.store.stage import DIGEST, PUT, ROW_BITS, WITHDRAW, lesson_columns, stage_of
+from gateway.store.stage import DIGEST, PUT, ROW_BITS, WITHDRAW, lesson_columns, puts_of, stage_of
 from gateway.tally import Tally
 from schemas.columnar import contract
 from schemas.judgement import ROW
@@ -238,7 +238,7 @@ def hashing(
     """
 
     def leaves() -> Iterator[Sequence[bytes]]:
-        return (chunk.filter(pl.col("op") == PUT)["content_hash"].to_list() for chunk in digests())
+        return (puts_of(chunk)["content_hash"].to_list() for chunk in digests())
 
     def keep() -> bytes:
         return keep_leaves(home, delivery_id, leaves())

@@ -42,6 +42,8 @@ from schemas.judgement import ROW
 CHUNK_ROWS = 50_000
 """Rows of a chunk: enough that the fixed cost of a chunk does not count, few enough that memory stays small."""
 
+_NONE_FOUND = pl.DataFrame(schema=FOUND)
+
 SMALL_BYTES = 4 * 2**20
 """A delivery up to this size is first tried as a single chunk, however many files it has."""
 
@@ -105,7 +107,7 @@ def judged_chunk(
         found: its recognised rows, which are good and say what stands: they are counted and not judged.
     """
     rules = contract(spec.record_type)
-    known = pl.DataFrame(schema=FOUND) if found is None else found
+    known = _NONE_FOUND if found is None else found
     left = mapped
     if known.height:
         left = replace(mapped, frame=mapped.frame.join(known, on=ROW, how="anti", maintain_order="left"))

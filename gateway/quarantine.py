@@ -42,6 +42,7 @@ _PREPARED = {
     "faults": pl.String,
     "status": pl.String,
 }
+_NONE = pl.DataFrame(schema=_PREPARED)
 _NAMED = 1_000
 MAX_REASON = 2_000
 _CHUNK = 5_000
@@ -77,7 +78,7 @@ def prepare(
         columns of the table ``rejections`` and ``ord``; ``faults`` as JSON text.
     """
     if judged.faults.is_empty():
-        return pl.DataFrame(schema=_PREPARED)
+        return _NONE
     sealer = load_sealer(store.settings.home)
     told = _told(judged, contract(spec.record_type).personal)
     sent = told.join(judged.mapped.sheet.frame, on=ROW, how="left", maintain_order="left")

@@ -23,6 +23,8 @@ from gateway.store.stage import MENTIONED, PUT, WITHDRAW
 from schemas.canonical import canonical_json
 
 _GONE = {"ord": pl.Int64, "op": pl.String, "uscc": pl.String}
+_NONE = pl.DataFrame(schema=_GONE)
+_NO_CONTEST = pl.DataFrame(schema={**_GONE, RECORD_KEY: pl.Binary})
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,10 @@ class Repetitions:
 
 def take_out(conn: Connection, rows: FromClause, *, is_snapshot: bool, sealer: Sealer) -> Repetitions:
     """Take rows out of a stage until every record is spoken of once, in the transaction that lands it."""
-    none = pl.DataFrame(schema=_GONE)
-    no_contest = pl.DataFrame(schema={**_GONE, RECORD_KEY: pl.Binary})
     if not isinstance(rows, Table) or mentioned_once(conn, rows):
-        return Repetitions(none, no_contest)
+        return Repetitions(_NONE, _NO_CONTEST)
     if not is_snapshot:
-        return Repetitions(_keep_one(conn, rows, [rows.c.record_key], rows.c.ord.desc()), no_contest)
+        return Repetitions(_keep_one(conn, rows, [rows.c.record_key], rows.c.ord.desc()), _NO_CONTEST)
     refused = _contest(conn, rows, sealer)
     # What is left says the same; the first one stays.
     return Repetitions(_keep_one(conn, rows, [rows.c.record_key], rows.c.ord), refused)

@@ -57,6 +57,9 @@ def resolve_frame(conn: Connection, frame: pl.DataFrame, contract: Contract) -> 
 
 def _with_own_code(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     code = contract.subject.uscc
+    if code and not frame[code].has_nulls():
+        decided = pl.Series(ENTITY_BY, ["uscc"], dtype=pl.String).new_from_index(0, frame.height)
+        return frame.hstack([frame[code].alias(ENTITY), decided])
     own = pl.col(code) if code else pl.lit(None, pl.String)
     return frame.with_columns(own.alias(ENTITY), pl.when(own.is_not_null()).then(pl.lit("uscc")).alias(ENTITY_BY))
 

@@ -44,10 +44,11 @@ def stage(
         the columns of ``stage.STAGED``, the facets and the lessons; payload, sealed and hash are null for
         withdrawals, which repeat the bytes of what they withdraw.
     """
-    lessons = [
+    # No lesson is personal: entities are everybody's.
+    lessons = (
         _FORMS.get(name, pl.col(name)).alias(column) for column, name in lesson_columns(contract.record_type).items()
-    ]
-    frame = seal_personal(frame.with_columns(lessons), contract.personal, sealer, salts)
+    )
+    frame = seal_personal(frame, contract.personal, sealer, salts)
     payload = payloads(frame, payload_fields(contract))
     put = pl.col("op") == PUT
     staged = frame.select(
@@ -59,7 +60,7 @@ def stage(
         pl.col("sealed"),
         leaf_hashes(payload).alias("content_hash"),
         *contract.facets,
-        *lesson_columns(contract.record_type),
+        *lessons,
     )
     if staged["op"].to_list().count(PUT) == staged.height:
         return staged
@@ -89,11 +90,11 @@ def seal_personal(
     with the values: who may see them can check the digest, and once they are erased nobody, the
     operator included, can try values against it.
     """
-    if not personal:
-        return frame.with_columns(pl.lit(None, pl.Binary).alias("sealed"))
     if all(frame[name].null_count() == frame.height for name in personal):
-        absent = (pl.lit(None, pl.String).alias(name + DIGEST_SUFFIX) for name in personal)
-        return frame.drop(personal).with_columns(pl.lit(None, pl.Binary).alias("sealed"), *absent)
+        absent = [pl.Series(name + DIGEST_SUFFIX, [None], dtype=pl.String) for name in personal]
+        none = [pl.Series("sealed", [None], dtype=pl.Binary), *absent]
+        open_columns = [column for column in frame.get_columns() if column.name not in personal]
+        return pl.DataFrame([*open_columns, *(column.new_from_index(0, frame.height) for column in none)])
     concerned = frame.select(ROW, RECORD_KEY, *personal).filter(pl.any_horizontal(pl.col(personal).is_not_null()))
     keys = concerned[RECORD_KEY].to_list()
     # Two rows about one record that says something for the first time must agree on its salt.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -29,6 +30,13 @@ FAULT_COLUMNS = pl.Schema(
     }
 )
 """Columns and dtypes of a frame of row faults or remarks, one a row, whoever found them."""
+
+
+@cache
+def no_faults() -> pl.DataFrame:
+    """An empty frame of :data:`FAULT_COLUMNS`, made once: nobody changes a frame in place."""
+    return pl.DataFrame(schema=FAULT_COLUMNS)
+
 
 _SAID = ("value", "rule", "zh", "en", "candidates")
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from schemas.faults import Fault
 from schemas.fields import MASK
-from schemas.judgement import FAULT_COLUMNS, OPERATION, ROW, Judgement
+from schemas.judgement import FAULT_COLUMNS, OPERATION, ROW, Judgement, no_faults
 
 if TYPE_CHECKING:
     from schemas.columnar import Contract
@@ -37,9 +37,13 @@ def judge_rows(contract: Contract, frame: pl.DataFrame) -> Judgement:
     schema = {ROW: pl.UInt32(), OPERATION: pl.String()} | {n: f.dtype for n, f in contract.fields.items()}
     return Judgement(
         pl.DataFrame(accepted, schema=schema, orient="row"),
-        pl.DataFrame(faults, schema=FAULT_COLUMNS, orient="row"),
-        pl.DataFrame(warnings, schema=FAULT_COLUMNS, orient="row"),
+        _lines(faults),
+        _lines(warnings),
     )
+
+
+def _lines(told: list[tuple[Any, ...]]) -> pl.DataFrame:
+    return pl.DataFrame(told, schema=FAULT_COLUMNS, orient="row") if told else no_faults()
 
 
 def _line(number: int, name: str, value: str | None, fault: Fault) -> tuple[Any, ...]:

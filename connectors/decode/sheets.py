@@ -8,10 +8,10 @@ from dataclasses import replace
 import polars as pl
 
 from connectors.decode.shape import MAX_CELLS, Table
-from connectors.delivery import LINE, PART, Delivery, Layout, Sheet, no_faults
+from connectors.delivery import LINE, PART, Delivery, Layout, Sheet
 from connectors.findings import merge_findings
 from schemas.faults import Fault
-from schemas.judgement import FAULT_COLUMNS, ROW
+from schemas.judgement import FAULT_COLUMNS, ROW, no_faults
 
 CHUNK = 100_000
 """Rows of a sheet, unless asked otherwise: enough that the fixed cost of a step is small, some 100 MB in memory."""
@@ -66,7 +66,7 @@ def _gathered(tables: Iterable[Table], rows: int) -> Iterator[list[Table]]:
 
 
 def _sheet(delivery: Delivery, tables: list[Table], headings: tuple[str, ...], before: int) -> Sheet:
-    frames = [table.frame.with_columns(pl.lit(table.name, dtype=pl.String).alias(PART)) for table in tables]
+    frames = [table.frame.hstack([_filled(PART, table.name, table.frame.height)]) for table in tables]
     if not frames:
         return empty_sheet(delivery)
     frame = pl.concat(frames, how="diagonal")
@@ -75,10 +75,14 @@ def _sheet(delivery: Delivery, tables: list[Table], headings: tuple[str, ...], b
     if absent:
         frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
     cells = [name for name in frame.columns if name not in (LINE, PART)]
-    counted = pl.int_range(before + 1, before + frame.height + 1, dtype=pl.UInt32).alias(ROW)
-    frame = frame.select(counted, PART, LINE, *cells)
+    counted = pl.int_range(before + 1, before + frame.height + 1, dtype=pl.UInt32, eager=True).alias(ROW)
+    frame = pl.DataFrame([counted, *(frame[name] for name in (PART, LINE, *cells))])
     findings = tuple(finding for table in tables for finding in table.findings)
     return Sheet(delivery, frame, findings, _ragged(frame, tables), _layouts(tables, paged))
+
+
+def _filled(name: str, text: str, rows: int) -> pl.Series:
+    return pl.Series(name, [text], dtype=pl.String).new_from_index(0, rows)
 
 
 def _paged_headings(tables: list[Table], headings: tuple[str, ...]) -> list[str]:

@@ -41,7 +41,7 @@ from sqlalchemy import (
 )
 
 from gateway.store import aside, counts, dialect
-from gateway.store.stage import MENTIONED, PUT, WITHDRAW, temporary_rows
+from gateway.store.stage import MENTIONED, PUT, WITHDRAW, puts_of, temporary_rows
 from gateway.store.tables import facet_columns, positions, versions_table
 
 LANDED = {
@@ -270,7 +270,7 @@ class _Landing:
         """Whether any staged record has a version already."""
         rows, versions = self.staged.rows, self.versions
         if self.staged.puts + self.staged.withdrawals <= dialect.FEW:
-            keys = [key for digest in self.staged.digests() for key in digest["record_key"]]
+            keys = [key for digest in self.staged.digests() for key in digest["record_key"].to_list()]
             return self.conn.execute(_any_known(self.conn.dialect.name, versions), {"keys": keys}).first() is not None
         known = select(rows.c.ord).join(versions, versions.c.record_key == rows.c.record_key)
         return self.conn.execute(known.limit(1)).first() is not None
@@ -280,11 +280,11 @@ class _Landing:
         rows, last = self.staged.rows, self.position.last_seq
         are_given = not isinstance(rows, Table)
         for digest in self.staged.digests():
-            puts = digest.filter(pl.col("op") == PUT)
+            puts = puts_of(digest)
             if puts.is_empty():
                 continue
-            numbers = pl.int_range(last + 1, last + 1 + puts.height, dtype=pl.Int64, eager=True)
-            self._tell(puts.with_columns(seq=numbers, version=pl.lit(1, pl.Int64)))
+            numbers = pl.int_range(last + 1, last + 1 + puts.height, dtype=pl.Int64, eager=True).alias("seq")
+            self._tell(puts.hstack([numbers, pl.Series("version", [1]).new_from_index(0, puts.height)]))
             if are_given:
                 # One chunk is all there is.
                 said = {f"said_{name}": value for name, value in self._said.items()}
@@ -420,7 +420,9 @@ class _Landing:
             yield dialect.fetch(self.conn, query, {name: LANDED[name] for name in names})
 
     def _tell(self, versions: pl.DataFrame) -> None:
-        self.told(versions.with_columns(**{name: pl.lit(v) for name, v in self._said.items()}).select(list(LANDED)))
+        said = [pl.Series(name, [value]).new_from_index(0, versions.height) for name, value in self._said.items()]
+        columns = {column.name: column for column in (*versions.get_columns(), *said)}
+        self.told(pl.DataFrame([columns[name] for name in LANDED]))
 
     def _puts(self, seq: ColumnElement[Any], version: ColumnElement[Any]) -> Select[Any]:
         return _puts(self.staged.rows, self.position.record_type, seq, version, self.constants)

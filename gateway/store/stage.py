@@ -59,6 +59,12 @@ ROW_BITS = 32
 """``ord`` of a staged row: the number of its part of the delivery, then, in this many bits, its row in the part."""
 
 
+def puts_of(digest: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a digest that are put; most have no others."""
+    is_put = digest["op"] == PUT
+    return digest if is_put.all() else digest.filter(is_put)
+
+
 @dataclass(frozen=True)
 class Stage:
     """The tables of one delivery's stage.

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from connectors.delivery import Delivery, Mapped, Sheet, no_faults
+from connectors.delivery import Delivery, Mapped, Sheet
 from gateway.remembered import rows as remembered_rows
 from gateway.remembered.files import ROWS, Manifest, Memory, Shelf, shelf_of
 from gateway.remembered.rows import Recogniser, row_digests, sketch_of
 from gateway.sealing import Sealer, load_sealer
 from gateway.settings import Settings
+from schemas.judgement import no_faults
 
 SOURCE = "market_supervision/complaints"
 NOTHING = pl.Series([], dtype=pl.Binary)
