@@ -12,6 +12,7 @@ over a network: SQLite's WAL can be shared no further either.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -20,7 +21,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from zlib import crc32
+
+import structlog
 
 _NUMBERS = 2**47
 """Numbers of one database; they begin with 1 again whenever nobody has one."""
@@ -38,13 +42,18 @@ _SHARE = 50
 """Between the two, a fiftieth of the time waited for each number that may be ahead: whoever is next sees its turn soon,
 and the others let it."""
 
+_REFUSALS = {errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+"""Errors of a folder that may not be read, and of systems and file systems that have no such locks."""
+
+log = structlog.get_logger(__name__)
+
 
 @contextmanager
 def turn(database: str, patience_s: float) -> Iterator[float]:
     """Keep a place in the queue, from the moment at which it is one's turn to the end of the block.
 
-    Whoever has its turn must not wait for anybody who writes to the same database. Where there are no such locks
-    (systems other than Linux) nobody queues, and writers wait as SQLite has it.
+    Whoever has its turn must not wait for anybody who writes to the same database. Where the system gives no such
+    locks nobody queues, and writers wait as SQLite has it.
 
     Args:
         database: file of the database, as SQLite names it: absolute, with symbolic links followed.
@@ -52,15 +61,12 @@ def turn(database: str, patience_s: float) -> Iterator[float]:
 
     Yields:
         What is left of the patience, all of it where nobody was ahead; 0 if it is over and it is not one's turn.
-
-    Raises:
-        OSError: the folder cannot be read, which SQLite would not need.
     """
-    if sys.platform != "linux":
+    path, name = os.path.split(database)
+    if not _has_queue(path):
         yield patience_s
         return
-    path, name = os.path.split(database)
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    folder = _opened(path)
     place = _Place(folder, crc32(os.fsencode(name)) % _DATABASES * _NUMBERS)
     try:
         yield place.wait(patience_s)
@@ -68,6 +74,31 @@ def turn(database: str, patience_s: float) -> Iterator[float]:
         # Said expressly: a child process that is just being started has the description for a moment, too.
         place.leave()
         os.close(folder)
+
+
+@cache
+def _has_queue(path: str) -> bool:
+    """Whether a folder's bytes can be locked; if they cannot, it is said once."""
+    if sys.platform != "linux":
+        return False
+    try:
+        folder = _opened(path)
+        try:
+            place = _Place(folder, 0)
+            place.wait(0)
+            place.leave()
+        finally:
+            os.close(folder)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        log.warning("writers do not queue, SQLite gives them no order", folder=path, reason=error.strerror)
+        return False
+    return True
+
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import subprocess
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from gateway.settings import Settings
 from gateway.store import Store, dialect, open_store
@@ -56,11 +58,13 @@ def test_where_nobody_is_all_the_patience_is_left(database: str) -> None:
     assert (first_s, again_s) == (60.0, 60.0)
 
 
-def test_two_are_never_at_it_together(database: str) -> None:
+def test_of_those_who_come_at_once_no_two_are_at_it_together(database: str) -> None:
     at_it, most = [0], [0]
+    together = threading.Barrier(4)
 
     def write_often() -> None:
-        for _ in range(50):
+        for _ in range(150):
+            together.wait()
             with turn(database, 60.0) as left_s:
                 assert left_s > 0
                 at_it[0] += 1
@@ -68,7 +72,7 @@ def test_two_are_never_at_it_together(database: str) -> None:
                 time.sleep(0.0005)
                 at_it[0] -= 1
 
-    threads = [threading.Thread(target=write_often) for _ in range(4)]
+    threads = [threading.Thread(target=write_often) for _ in range(together.parties)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -166,6 +170,25 @@ def test_patience_ends_as_it_does_where_nobody_queues(impatient: Store) -> None:
         assert isinstance(error.orig, sqlite3.OperationalError)
         assert (str(error.orig), error.orig.sqlite_errorname) == ("database is locked", "SQLITE_BUSY")
     assert str(in_queue) == str(at_the_lock)
+
+
+def test_where_the_system_has_no_such_locks_nobody_queues_and_it_is_said_once(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A command that no kernel knows is refused as this one is by a kernel that does not know it.
+    monkeypatch.setattr(fcntl, "F_OFD_GETLK", 9999)
+
+    with capture_logs() as said, turn(database, 60.0), turn(database, 60.0) as left_s:
+        assert left_s == 60.0
+
+    assert said == [
+        {
+            "event": "writers do not queue, SQLite gives them no order",
+            "log_level": "warning",
+            "folder": str(Path(database).parent),
+            "reason": "Invalid argument",
+        }
+    ]
 
 
 def test_a_database_in_memory_has_no_queue(tmp_path: Path) -> None:
