@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 import polars as pl
@@ -18,13 +19,6 @@ from schemas.fields.numbers import plain_decimal
 
 LARGEST_INTEGER = 2**53 - 1
 """RFC 8785, 3.2.2.3 (by RFC 7493, 2.2): a number beyond this is not the same number for every reader."""
-
-# RFC 8785, 3.2.2.2: two-character escapes where JSON has them, \u00xx in lower case for other control characters,
-# quotation mark and backslash; everything else as it is in UTF-8 (also DEL, U+2028 and astral characters).
-_ESCAPES = {chr(code): f"\\u{code:04x}" for code in range(0x20)} | {
-    "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\",
-}  # fmt: skip
-_ESCAPED = str.maketrans(_ESCAPES)
 
 _WRITTEN = (pl.String, pl.Date, pl.Datetime("us", "UTC"), pl.Boolean)
 _FEW = 100
@@ -57,8 +51,10 @@ def canonical_json(value: Any) -> bytes:
 
 def _json(value: Any) -> str:
     if isinstance(value, Mapping):
-        members = sorted(((k, v) for k, v in value.items() if v is not None), key=lambda member: key_order(member[0]))
-        return "{" + ",".join(f"{_text(name)}:{_json(member)}" for name, member in members) + "}"
+        names = [name for name, member in value.items() if member is not None]
+        # Of ASCII the code units are in the order of the characters.
+        names.sort(key=None if "".join(names).isascii() else key_order)
+        return "{" + ",".join(f"{_text(name)}:{_json(value[name])}" for name in names) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(_json, value)) + "]"
     if value is None or isinstance(value, bool):
@@ -92,7 +88,10 @@ def instant_text(value: datetime) -> str:
 
 
 def _text(text: str) -> str:
-    return f'"{text.translate(_ESCAPED)}"'
+    """RFC 8785, 3.2.2.2, which is how Python writes a text: two-character escapes where JSON has them, \\u00xx in lower
+    case for other control characters, quotation mark and backslash; everything else as it is (also DEL, U+2028 and
+    astral characters)."""
+    return encode_basestring(text)
 
 
 def payloads(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:

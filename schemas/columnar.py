@@ -45,6 +45,8 @@ class Contract:
         personal: names of personal fields.
         plans: field name -> (predicate, value) over its column, or None; see ``SharedField.vectorised``.
         doubts: field name -> which accepted values may have a warning, of fields that warn.
+        remarks: what may be said about accepted rows, in the order of fields: name of the field, whether it warns, and
+            the rules that warn at it.
         memos: field name -> what it made of values judged before.
     """
 
@@ -58,6 +60,8 @@ class Contract:
         self.personal: tuple[str, ...] = tuple(n for n, f in self.fields.items() if f.sensitivity == "personal")
         self.plans = {name: f.vectorised(pl.col(name)) for name, f in self.fields.items()}
         self.doubts = {name: f.suspects(pl.col(name)) for name, f in self.fields.items() if f.warns}
+        told = {n: [rule for rule in schema.rules if rule.warning and rule.fields[0] == n] for n in self.fields}
+        self.remarks = [(n, f.warns, told[n]) for n, f in self.fields.items() if f.warns or told[n]]
         self.memos: dict[str, Memo] = {name: Memo(f) for name, f in self.fields.items()}
         self._key_only = schema(only=self.key)
         asked = {name for rule in schema.rules for name in rule.fields}

@@ -21,6 +21,7 @@ def judge_rows(contract: Contract, frame: pl.DataFrame) -> Judgement:
     accepted: list[list[Any]] = []
     faults: list[tuple[Any, ...]] = []
     warnings: list[tuple[Any, ...]] = []
+    absent = dict.fromkeys(contract.fields)
     for row in frame.to_dicts():
         number, operation = row.pop(ROW), row.pop(OPERATION)
         try:
@@ -28,10 +29,7 @@ def judge_rows(contract: Contract, frame: pl.DataFrame) -> Judgement:
         except ma.ValidationError as error:
             faults += _faults(contract, number, row, error.messages_dict)
             continue
-        cells = {
-            name: field.cell(loaded[name]) if loaded.get(name) is not None else None
-            for name, field in contract.fields.items()
-        }
+        cells = {**absent, **{n: contract.fields[n].cell(v) for n, v in loaded.items() if v is not None}}
         accepted.append([number, operation, *cells.values()])
         warnings += _warnings(contract, number, cells, loaded)
     schema = {ROW: pl.UInt32(), OPERATION: pl.String()} | {n: f.dtype for n, f in contract.fields.items()}
@@ -58,11 +56,10 @@ def _faults(contract: Contract, number: int, row: Mapping[str, Any], errors: Map
 
 
 def _warnings(contract: Contract, number: int, cells: Mapping[str, Any], loaded: Mapping[str, Any]) -> Iterator[Any]:
-    rules = [r for r in contract.schema.rules if r.warning and all(name in loaded for name in r.fields)]
-    for name, field in contract.fields.items():
-        if field.warns and cells[name] is not None:
+    for name, warns, rules in contract.remarks:
+        if warns and cells[name] is not None:
             found = contract.memos[name].warnings(cells[name])
             yield from (_line(number, name, str(cells[name]), fault) for fault in found)
         for rule in rules:
-            if rule.fields[0] == name and not rule.holds(loaded):
+            if all(needed in loaded for needed in rule.fields) and not rule.holds(loaded):
                 yield _line(number, name, None if cells[name] is None else str(cells[name]), rule.fault())
