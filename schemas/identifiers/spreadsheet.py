@@ -20,6 +20,7 @@ from schemas.identifiers.uscc_classes import is_known_class
 _SCIENTIFIC = re.compile(r"([1-9])(?:\.([0-9]{1,17}))?E\+?([0-9]{2,3})", re.ASCII)
 _FLOATED_18 = re.compile(r"([1-9][0-9]{17})\.0+", re.ASCII)
 _DIGITS_18 = re.compile(r"[1-9][0-9]{17}", re.ASCII)
+_LEAST, _GREATEST = 10**17, 10**18 - 1
 _LONGEST_EXPONENT = 308
 _REMEDY_ZH = "请将该列设为「文本」格式，从原系统重新导出后报送"
 _REMEDY_EN = "format the column as text, export it again from the original system and send it again"
@@ -84,6 +85,8 @@ def _originals(shown: int) -> tuple[str, ...]:
     """
     # Excel cuts after 15 digits; a program may instead have rounded to the nearest thousand.
     low, high = (shown - 500, shown + 999) if shown % 1000 == 0 else (shown - 128, shown + 128)
+    # At either end of the numbers of 18 digits the range begins or ends among those of 17 or 19, which are no codes.
+    low, high = max(low, _LEAST), min(high, _GREATEST)
     codes = (_completed(str(head)) for head in range(low // 100, high // 100 + 1))
     fitting = [
         code

@@ -86,3 +86,11 @@ def test_a_code_that_went_through_a_float_is_among_the_originals(code: str) -> N
 @given(all_digit_codes())
 def test_a_sound_code_is_never_called_damaged(code: str) -> None:
     assert uscc_damage(code) is None
+
+
+@pytest.mark.parametrize("shown", ["100000000000000000", "100000000000000001.0", "999999999999999000", "1E+17"])
+def test_a_number_at_the_edge_of_eighteen_digits_is_damage_like_any_other(shown: str) -> None:
+    damage = uscc_damage(shown)
+
+    assert damage is not None
+    assert all(len(code) == 18 for code in damage.candidates)
