@@ -226,7 +226,7 @@ def _land(
     """Land what is staged in one transaction with its audit entry and its quarantine."""
     with ExitStack() as landing:
         with store.write() as conn:
-            position = hold_feed(conn, spec.record_type, instant(now), is_large_act=True)
+            position = hold_feed(conn, spec.record_type, instant(now), is_sealed_next=True)
             # Asked again under the lock: the same bytes may have arrived twice at once.
             row, again = deliveries.row_and_original(conn, delivery_id, spec, is_held=True)
             if again is None or delivery.is_partial:

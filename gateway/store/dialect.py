@@ -523,24 +523,24 @@ def empty(conn: Connection, table: Table) -> None:
         conn.execute(delete(table))
 
 
-_LARGE_ACT = {
+_LANDING = {
+    # A landing is one large act, not many: its sorts and hash tables stay in memory.
     "work_mem": "128MB",
     "maintenance_work_mem": "256MB",
+    # Records are looked up by the index of their key: a scan of everything that ever landed would cost more each year.
+    # Staged rows are read by the index of their order, so that they need not be sorted.
     "random_page_cost": "1.1",
     "enable_bitmapscan": "off",
+    # The seal follows at once, and its commit cannot be on the disk without this one.
+    "synchronous_commit": "off",
 }
 
 
-def large_act(dialect_name: str) -> list[ColumnElement[str]]:
-    """Columns to be asked for once in a transaction, for what they do: its sorts and hash tables stay in memory.
-
-    A landing is one large act, not many. Records are looked up by the index of their key: a scan of everything that
-    ever landed would cost more each year. Staged rows are read by the index of their order, so that they need not be
-    sorted.
-    """
+def landing_settings(dialect_name: str) -> list[ColumnElement[str]]:
+    """Columns to be asked for once in the transaction that lands a delivery, for what they do until it ends."""
     if dialect_name != "postgresql":
         return []
-    return [func.set_config(name, value, true()).label(name) for name, value in _LARGE_ACT.items()]
+    return [func.set_config(name, value, true()).label(name) for name, value in _LANDING.items()]
 
 
 def count_up(conn: Connection, table: Table, key: Mapping[str, object], column: str, amount: int) -> int:

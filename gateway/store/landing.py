@@ -139,20 +139,21 @@ class Teaching:
     rows: int
 
 
-def hold_feed(conn: Connection, record_type: str, now: str, *, is_large_act: bool = False) -> Position:
+def hold_feed(conn: Connection, record_type: str, now: str, *, is_sealed_next: bool = False) -> Position:
     """Wait for the feed's landing lock and hold it until the transaction ends.
 
     Args:
-        is_large_act: what follows is done with the settings of ``dialect.large_act``.
+        is_sealed_next: a delivery is landed, with the settings of ``dialect.landing_settings``, among them that its
+            commit is not waited for: the caller seals the log before it tells anybody.
     """
-    row = conn.execute(_holding(conn.dialect.name, is_large_act), {"of_type": record_type}).one()
+    row = conn.execute(_holding(conn.dialect.name, is_sealed_next), {"of_type": record_type}).one()
     # A clock that was set back must not put a later version before an earlier one in time.
     return Position(record_type, row.last_seq, max(now, row.last_landed_at))
 
 
 @lru_cache
-def _holding(dialect_name: str, is_large_act: bool) -> Select[Any]:
-    settings = dialect.large_act(dialect_name) if is_large_act else ()
+def _holding(dialect_name: str, is_sealed_next: bool) -> Select[Any]:
+    settings = dialect.landing_settings(dialect_name) if is_sealed_next else ()
     held = select(positions.c.last_seq, positions.c.last_landed_at, *settings)
     return held.where(positions.c.record_type == bindparam("of_type")).with_for_update()
 

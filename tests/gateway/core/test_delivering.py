@@ -303,6 +303,29 @@ def test_a_break_after_the_commit_loses_only_the_answer(
     assert verify_receipt(receipt, vkey_path(store.settings).read_text("utf-8").strip()).entry["new"] == 1
 
 
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_a_landing_is_on_the_disk_when_its_seal_is(
+    store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery_id = upload(store, COMPANY_LIST, company_list((MILL.name, MILL.uscc)), now)
+    seal, reached = pipeline.seal_committed, []
+
+    def between(*arguments: Any) -> Any:
+        """The landing has been committed; how far the server's log has got to with it must be flushed by the seal."""
+        with store.ask() as conn:
+            landed = conn.exec_driver_sql("SELECT pg_current_wal_insert_lsn()::text").scalar_one()
+        sealed = seal(*arguments)
+        with store.ask() as conn:
+            flushed = conn.exec_driver_sql("SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn", (landed,))
+            reached.append(flushed.scalar_one())
+        return sealed
+
+    monkeypatch.setattr(pipeline, "seal_committed", between)
+    pipeline.deliver(store, delivery_id, source(COMPANY_LIST), now)
+
+    assert reached == [True]
+
+
 def test_a_table_of_the_log_that_is_gone_stops_the_landing(sqlite_store: Store, now: datetime) -> None:
     delivery_id = upload(sqlite_store, COMPANY_LIST, company_list((MILL.name, MILL.uscc)), now)
     with sqlite_store.write() as conn:

@@ -212,16 +212,17 @@ def test_concurrent_landings_leave_no_gap_and_no_double(store: Store) -> None:
 
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
-def test_a_large_act_keeps_its_sorts_in_memory_until_it_ends(store: Store) -> None:
-    asked = select(*(func.current_setting(name) for name in ("work_mem", "enable_bitmapscan", "random_page_cost")))
+def test_a_landing_has_settings_of_its_own_until_it_ends(store: Store) -> None:
+    names = ("work_mem", "enable_bitmapscan", "random_page_cost", "synchronous_commit")
+    asked = select(*(func.current_setting(name) for name in names))
     with store.write() as conn:
         usual = tuple(conn.execute(asked).one())
 
     with store.write() as conn:
-        hold_feed(conn, TYPE, AT, is_large_act=True)
+        hold_feed(conn, TYPE, AT, is_sealed_next=True)
         of_the_act = tuple(conn.execute(asked).one())
         afterwards_the_same = conn.connection.driver_connection
     with store.write() as conn:
         assert conn.connection.driver_connection is afterwards_the_same
         assert tuple(conn.execute(asked).one()) == usual
-    assert of_the_act == ("128MB", "off", "1.1") != usual
+    assert of_the_act == ("128MB", "off", "1.1", "off") != usual
