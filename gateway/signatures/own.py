@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class OwnKey:
     key: PrivateKey
     chain: tuple[bytes, ...]
 
-    @property
+    @cached_property
     def header(self) -> dict[str, Any]:
         """The members of a JWS header that name the key and bring its chain."""
         serial = serial_text(x509.load_der_x509_certificate(self.chain[0]).serial_number)
