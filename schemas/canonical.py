@@ -7,9 +7,10 @@ numbers are whole. No float ever enters, so RFC 8785, 3.2.2.3 reduces to writing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -119,17 +120,24 @@ def payloads(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
 
 
 def _row_by_row(frame: pl.DataFrame, ordered: Sequence[str]) -> pl.Series:
-    columns, dtypes = [], frame.schema
+    columns = []
     for name in ordered:
-        dtype = dtypes[name]
-        if dtype not in _WRITTEN and not dtype.is_integer():
-            raise _no_json(name, dtype)
-        values, opening = frame[name].to_list(), f"{_text(name)}:"
-        write = str if dtype.is_integer() else _text if dtype == pl.String else _json
-        columns.append([None if v is None else opening + write(v) for v in values])
+        column, opening = frame.get_column(name), f"{_text(name)}:"
+        write = _writer(column.dtype)
+        if write is None:
+            raise _no_json(name, column.dtype)
+        columns.append([None if v is None else opening + write(v) for v in column.to_list()])
     rows = zip(*columns, strict=True) if columns else ((),) * frame.height
     told = ["{" + ",".join(member for member in row if member is not None) + "}" for row in rows]
     return pl.Series("payload", [text.encode() for text in told], dtype=pl.Binary)
+
+
+@cache
+def _writer(dtype: pl.DataType) -> Callable[[Any], str] | None:
+    """What writes the values of a column; None of what has no canonical JSON."""
+    if dtype.is_integer():
+        return str
+    return _text if dtype == pl.String else _json if dtype in _WRITTEN else None
 
 
 def _no_json(name: str, dtype: pl.DataType) -> TypeError:

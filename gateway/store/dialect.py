@@ -209,13 +209,12 @@ def giving(columns: Sequence[Column[Any]], frame: pl.DataFrame) -> Iterator[None
     Args:
         columns: of the table; those that ``frame`` lacks are null.
     """
-    known = set(frame.columns)
-    told = [column for column in columns if column.name in known]
-    values = [
-        [None if one is None else _in_json(column, one) for one in frame[column.name].to_list()] for column in told
+    by_name = {column.name: column for column in columns}
+    # What is not said is null, as what is said to be.
+    rows = [
+        {name: _in_json(by_name[name], one) for name, one in row.items() if one is not None and name in by_name}
+        for row in frame.to_dicts()
     ]
-    names = [column.name for column in told]
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
     # Written once, for every statement that names the table.
     before = _GIVEN.set(json.dumps(rows, ensure_ascii=False))
     try:

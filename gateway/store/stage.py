@@ -172,8 +172,9 @@ def temporary_rows(conn: Connection, record_type: str, rows: pl.DataFrame) -> It
         statement, and nothing can be taken out of it.
     """
     if rows.height <= dialect.FEW and dialect.takes_rows(conn) and _each_is_another(rows):
-        with dialect.giving(row_columns(record_type), rows):
-            yield _given(record_type)
+        columns, given = _given(record_type)
+        with dialect.giving(columns, rows):
+            yield given
         return
     with dialect.temporary(conn, "staged", row_columns(record_type)) as table:
         dialect.bulk_load(conn, table, rows)
@@ -181,9 +182,10 @@ def temporary_rows(conn: Connection, record_type: str, rows: pl.DataFrame) -> It
 
 
 @lru_cache
-def _given(record_type: str) -> FromClause:
+def _given(record_type: str) -> tuple[Sequence[Column[Any]], FromClause]:
     """Staged rows that go along with each statement; made once, so that statements that name them can be, too."""
-    return dialect.rows_given("staged", row_columns(record_type))
+    columns = row_columns(record_type)
+    return columns, dialect.rows_given("staged", columns)
 
 
 def _each_is_another(rows: pl.DataFrame) -> bool:
