@@ -31,7 +31,7 @@ VERSION_COLUMNS: dict[str, type[pl.DataType]] = {
 
 _OPENINGS = [f'{"," if number else "{"}"{name}":' for number, name in enumerate(VERSION_COLUMNS)]
 
-_FEW = 50
+_FEW = 150
 """Versions up to which writing them one by one costs less than the questions to Polars for each column."""
 
 _NEEDS_ESCAPING = r'["\\\x00-\x1f]'
