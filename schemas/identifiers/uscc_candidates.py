@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import product
 from operator import mul
 
 from schemas.identifiers import organisation, region
@@ -22,6 +23,9 @@ _NEIGHBOURS, _ALIKE, _OTHER = 0, 1, 2
 
 _GROUPS = ("0OQDU", "1ILJT", "2Z", "5S", "8B3", "UVW", "6G", "4A", "7T1", "KX", "MN", "CG", "EF", "PR")
 _CONFUSED = frozenset((left, right) for group in _GROUPS for left in group for right in group if left != right)
+_ALIKE_IN_CODES = {
+    left: tuple(right for right in ALPHABET if (left, right) in _CONFUSED) for left in frozenset("".join(_GROUPS))
+}
 _ALL_WEIGHTS = (*WEIGHTS, 1)
 _INVERSES = tuple(pow(weight, -1, 31) for weight in _ALL_WEIGHTS)
 
@@ -37,7 +41,7 @@ def candidates(text: str) -> tuple[str, ...]:
         return ()
     foreign = [place for place, character in enumerate(text) if character not in VALUES]
     if foreign:
-        return _ranked(_right(_without_foreign(text, foreign))) if len(foreign) <= _MOST_FOREIGN else ()
+        return _ranked(_without_foreign(text, foreign)) if len(foreign) <= _MOST_FOREIGN else ()
     values = [VALUES[character] for character in text]
     total = _sum(values)
     found = dict.fromkeys(_transposed(text, values, total), _NEIGHBOURS)
@@ -53,13 +57,8 @@ def candidates_for_length(text: str) -> tuple[str, ...]:
     """Valid codes one lost or one doubled character away (17 or 19 characters), only those without any doubt."""
     if len(text) not in (17, 19) or any(character not in VALUES for character in text):
         return ()
-    codes = {text[:place] + text[place + 1 :] for place in range(19)} if len(text) == 19 else _inserted(text)
-    return _ranked(_right({code: _OTHER for code in codes if _doubts(code) == (False, False)}))
-
-
-def _right(ranks: dict[str, int]) -> dict[str, int]:
-    """Only the codes whose weighted sum is right."""
-    return {code: rank for code, rank in ranks.items() if _sum([VALUES[character] for character in code]) == 0}
+    codes = _shortened(text) if len(text) == 19 else _inserted(text)
+    return _ranked({code: _OTHER for code in codes if _doubts(code) == (False, False)})
 
 
 def _sum(values: list[int]) -> int:
@@ -75,6 +74,12 @@ def _transposed(text: str, values: list[int], total: int) -> Iterator[str]:
             yield text[:place] + text[place + 1] + text[place] + text[place + 2 :]
 
 
+def _shortened(text: str) -> set[str]:
+    """Without any one character, where that makes the sum right."""
+    codes = {text[:place] + text[place + 1 :] for place in range(19)}
+    return {code for code in codes if _sum([VALUES[character] for character in code]) == 0}
+
+
 def _inserted(text: str) -> set[str]:
     """At each of eighteen places the one character that makes the sum right."""
     values = [VALUES[character] for character in text]
@@ -86,17 +91,23 @@ def _inserted(text: str) -> set[str]:
 
 
 def _without_foreign(text: str, foreign: list[int]) -> dict[str, int]:
-    """Replace each character outside the alphabet; look-alikes at every place, any character if there is but one."""
-    ranks = {text: _ALIKE}
-    for place in foreign:
-        alike = {right: _ALIKE for right in ALPHABET if (text[place], right) in _CONFUSED}
-        others = dict.fromkeys(ALPHABET, _OTHER) if len(foreign) == 1 else {}
-        ranks = {
-            code[:place] + right + code[place + 1 :]: max(rank, slip)
-            for code, rank in ranks.items()
-            for right, slip in (others | alike).items()
-        }
-    return ranks
+    """Replace each character outside the alphabet so that the sum is right: by one that looks alike, a lone one by any.
+
+    All but the last are tried; what the last one must be then follows.
+    """
+    *before, last = foreign
+    values = [VALUES.get(character, 0) for character in text]
+    total, found = _sum(values), {}
+    for tried in product(*(_ALIKE_IN_CODES.get(text[place], ()) for place in before)):
+        sum_here = total + sum(VALUES[right] * _ALL_WEIGHTS[at] for right, at in zip(tried, before, strict=True))
+        right = ALPHABET[-sum_here * _INVERSES[last] % 31]
+        is_alike = (text[last], right) in _CONFUSED
+        if is_alike or not before:
+            characters = list(text)
+            for place, character in zip(foreign, (*tried, right), strict=True):
+                characters[place] = character
+            found["".join(characters)] = _ALIKE if is_alike else _OTHER
+    return found
 
 
 def _doubts(code: str) -> tuple[bool, bool]:
