@@ -39,7 +39,7 @@ from gateway.undisturbed import undisturbed
 from schemas.columnar import contract
 from schemas.judgement import ROW
 
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 25_000
 """Rows of a chunk: enough that the fixed cost of a chunk does not count, few enough that memory stays small."""
 
 _NONE_FOUND = pl.DataFrame(schema=FOUND)

@@ -11,7 +11,7 @@ import marshmallow as ma
 from schemas.faults import Fault
 from schemas.fields import SharedField
 
-LIMIT = 10_000
+LIMIT = 2_000
 """Values remembered per field, a kilobyte each with their faults; then it starts anew. Dirt that repeats has few."""
 
 LONGEST = 200
