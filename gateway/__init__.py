@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.3.2"
+__version__ = "0.3.3"
 
 # Read by the allocator of Polars when it is loaded, so it must be said before anything imports it. What a chunk has let
 # go of is kept for the next one, which comes after a second or two; Polars itself gives it back after half a second,
