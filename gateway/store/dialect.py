@@ -1,16 +1,18 @@
-"""Everything that differs between SQLite and PostgreSQL: pragmas, locks, bulk load, upsert."""
+"""Everything that statements and rows need of SQLite or PostgreSQL in another way: bulk load, upsert, streams.
+
+How connections are opened and transactions begin, in which the two differ too, is in ``connecting``.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, cast
 
 import polars as pl
@@ -36,7 +38,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     delete,
-    event,
     func,
     insert,
     inspect,
@@ -47,26 +48,12 @@ from sqlalchemy import (
 )
 from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from gateway.store.copying import HEADER, TRAILER, packed
-from gateway.store.turns import turn
 from gateway.store.types import Document
-
-BUSY_TIMEOUT_S = 60
-"""How long a SQLite writer waits for another before it gives up, in seconds."""
-
-TRUSTED_S = 2.0
-"""A connection that was given back within so many seconds is taken to be one still."""
-
-_RETURNED = "xinqiao_returned"
-
-_FILE = "xinqiao_file"
 
 FEW = 200
 """Rows or values that go along with a statement; more are loaded into a temporary table."""
@@ -83,87 +70,6 @@ _BLOCK = 64 * 1024
 
 _GIVEN: ContextVar[str] = ContextVar("rows given")
 """The rows that go along with statements, as JSON."""
-
-
-def engine_options(url: str) -> dict[str, Any]:
-    """Options of ``create_engine`` for the database named by ``url``."""
-    if make_url(url).get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
-    return {"pool_size": 10, "max_overflow": 20, "isolation_level": "READ COMMITTED"}
-
-
-def prepare(engine: Engine) -> None:
-    """Set up each new connection and the way transactions begin."""
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _sqlite_connected)
-        event.listen(engine, "begin", _sqlite_begin)
-    else:
-        event.listen(engine, "checkin", _note_return)
-        event.listen(engine, "checkout", partial(_demand_alive, engine))
-
-
-def _sqlite_connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
-    # The driver must not begin transactions by itself: _sqlite_begin says which kind.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
-        cursor.execute(f"PRAGMA {pragma}")
-    # Empty for a database that lies in memory.
-    _, _, record.info[_FILE] = cursor.execute("PRAGMA database_list").fetchone()
-    cursor.close()
-
-
-def _sqlite_begin(conn: Connection) -> None:
-    write = conn.get_execution_options().get("xinqiao_write", False)
-    conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-@contextmanager
-def in_turn(conn: Connection) -> Iterator[None]:
-    """Let a transaction that writes begin when it is its turn; PostgreSQL lets everybody queue for each lock anyway.
-
-    Waiting for one's turn and for the write lock take one patience together. If it ends before the turn has come,
-    ``BEGIN`` is left none, and says what it always says then.
-    """
-    file = conn.info.get(_FILE)
-    if not file:
-        yield
-        return
-    driver = cast(sqlite3.Connection, conn.connection.driver_connection)
-    with turn(file, BUSY_TIMEOUT_S) as left_s:
-        if left_s < BUSY_TIMEOUT_S:
-            _be_patient(driver, left_s)
-        try:
-            yield
-        finally:
-            if left_s < BUSY_TIMEOUT_S:
-                _be_patient(driver, BUSY_TIMEOUT_S)
-
-
-def _be_patient(connection: sqlite3.Connection, seconds: float) -> None:
-    connection.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}").close()
-
-
-def _note_return(_connection: object, record: ConnectionPoolEntry) -> None:
-    record.info[_RETURNED] = time.monotonic()
-
-
-def _demand_alive(engine: Engine, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """Ask a connection that has lain for a while whether it is still one; the pool takes another if it is not.
-
-    One that a request gave back a moment ago is not asked: that would be a third of what a small read costs.
-    """
-    if time.monotonic() - record.info.get(_RETURNED, time.monotonic()) < TRUSTED_S:
-        return
-    try:
-        engine.dialect.do_ping(connection)
-    except psycopg.Error as error:
-        raise DisconnectionError from error
-
-
-def one_statement(engine: Engine) -> dict[str, Any]:
-    """Execution options for asking by a single statement; SQLite begins a transaction without going anywhere."""
-    return {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {}
 
 
 def one_of(conn: Connection, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from typing import Self
 from sqlalchemy import Connection, Engine, create_engine
 
 from gateway.settings import Settings
-from gateway.store import counts, dialect
+from gateway.store import connecting, counts
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Store:
     @contextmanager
     def ask(self) -> Iterator[Connection]:
         """For one question by one statement, which sees a consistent state by itself; nothing is begun or ended."""
-        with self.engine.connect().execution_options(**dialect.one_statement(self.engine)) as conn:
+        with self.engine.connect().execution_options(**connecting.one_statement(self.engine)) as conn:
             yield conn
 
     @contextmanager
@@ -47,7 +47,7 @@ class Store:
         """
         with self.engine.connect() as conn:
             conn = conn.execution_options(xinqiao_write=True)
-            with dialect.in_turn(conn), conn.begin(), counts.counting(conn):
+            with connecting.in_turn(conn), conn.begin(), counts.counting(conn):
                 yield conn
 
     def __enter__(self) -> Self:
@@ -67,8 +67,8 @@ def open_store(settings: Settings) -> Store:
     Raises:
         sqlalchemy.exc.OperationalError: on first use, when the database cannot be reached.
     """
-    options = dialect.engine_options(settings.store_url)
+    options = connecting.engine_options(settings.store_url)
     # Parameters are rows: an error that quotes them would carry personal data into logs and answers.
     engine = create_engine(settings.store_url, hide_parameters=True, **options)
-    dialect.prepare(engine)
+    connecting.prepare(engine)
     return Store(engine=engine, settings=settings)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from gateway.settings import Settings
-from gateway.store import Store, dialect, open_store
+from gateway.store import Store, connecting, open_store
 
 on_postgresql = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 
@@ -18,7 +18,7 @@ def own_process(store: Store) -> int:
 
 @on_postgresql
 def test_a_connection_that_died_while_it_lay_is_replaced(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialect, "TRUSTED_S", 0.0)
+    monkeypatch.setattr(connecting, "TRUSTED_S", 0.0)
     administrator = create_engine(settings.store_url)
 
     with open_store(settings) as store:

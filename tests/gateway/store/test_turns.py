@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from gateway.settings import Settings
-from gateway.store import Store, dialect, open_store
+from gateway.store import Store, connecting, open_store
 from gateway.store.turns import turn
 from tests.gateway.store.test_queueing import places, wait_for
 
@@ -44,7 +44,7 @@ def busy_timeout_ms(conn: Connection) -> int:
 @pytest.fixture
 def impatient(sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store whose writers wait for a moment only."""
-    monkeypatch.setattr(dialect, "BUSY_TIMEOUT_S", SHORT_S)
+    monkeypatch.setattr(connecting, "BUSY_TIMEOUT_S", SHORT_S)
     with open_store(sqlite_settings) as store:
         yield store
 
@@ -152,7 +152,7 @@ def test_waiting_for_the_turn_and_for_the_lock_is_one_patience(sqlite_store: Sto
     with sqlite_store.read() as one, sqlite_store.read() as other:
         afterwards = [busy_timeout_ms(one), busy_timeout_ms(other)]
 
-    whole = dialect.BUSY_TIMEOUT_S * 1000
+    whole = connecting.BUSY_TIMEOUT_S * 1000
     assert inside[0] == whole
     assert 0 < inside[1] < whole
     assert afterwards == [whole, whole]
@@ -193,6 +193,6 @@ def test_where_the_system_has_no_such_locks_nobody_queues_and_it_is_said_once(
 
 def test_a_database_in_memory_has_no_queue(tmp_path: Path) -> None:
     with open_store(Settings(home=tmp_path, database_url="sqlite://")) as store, store.write() as conn:
-        assert busy_timeout_ms(conn) == dialect.BUSY_TIMEOUT_S * 1000
+        assert busy_timeout_ms(conn) == connecting.BUSY_TIMEOUT_S * 1000
 
         assert places(tmp_path) == 0
